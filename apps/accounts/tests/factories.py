@@ -1,0 +1,27 @@
+"""People for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import factory
+
+from apps.accounts.models import User
+
+PASSWORD = "correct horse 42"
+
+
+class UserFactory(factory.django.DjangoModelFactory[User]):
+    """A person without a workspace; ``PASSWORD`` signs them in."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda number: f"person{number}@example.com")
+    name = factory.Sequence(lambda number: f"Person {number}")
+
+    @classmethod
+    def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
+        password = kwargs.pop("password", PASSWORD)
+        return model_class.objects.create_user(*args, password=password, **kwargs)

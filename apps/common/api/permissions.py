@@ -1,0 +1,120 @@
+"""The one permission class: every view has a table of what each action requires, and what isn't listed is denied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apps.common.errors import Conflict, Denied, NotAuthenticated, NotFound, Unavailable
+from apps.common.permissions import Grant, resolver
+from apps.common.tenancy import set_workspace
+
+if TYPE_CHECKING:
+    from apps.common.api.views import ApiView
+
+#: Words that stand in a view's ``required`` table instead of a permission code.
+OPEN = "@open"
+SIGNED_IN = "@signed_in"
+MEMBER = "@member"
+OPERATOR = "@operator"
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class WorkspaceProvisioning(Unavailable):
+    """The workspace's schema is still being made."""
+
+    code = "workspace_provisioning"
+    detail = "This workspace is still being set up. Try again in a moment."
+
+
+class WorkspaceNotActive(Conflict):
+    """The workspace is suspended or closing: it can be read, not changed."""
+
+    code = "workspace_not_active"
+
+
+class Gate(BasePermission):
+    """Looks up what the view requires for this action, finds the caller's grant, enters the workspace.
+
+    Raises NotAuthenticated (nobody), NotFound (not a member: nothing is learned), Denied (a member without the code,
+    with the id of the decision that explains it).
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        action = _action(request, view)
+        rule = view.required.get(action)
+        if rule is None:
+            raise Denied("This action is not open to anyone.")
+        if rule == OPEN:
+            return True
+        if not request.user.is_authenticated:
+            raise NotAuthenticated
+        if rule == OPERATOR:
+            if not getattr(request.user, "is_staff", False):
+                raise NotFound
+            return True
+        if rule == SIGNED_IN:
+            return True
+        self._admit(request, view, action, rule)
+        return True
+
+    def _admit(self, request: Request, view: ApiView, action: str, rule: str) -> None:
+        actor = view.actor
+        grant = resolver().grant_for(actor, view.kwargs["workspace"])
+        if grant is None:
+            raise NotFound
+        view.grant = grant
+        if rule != MEMBER and not grant.allows(rule):
+            refuse(view, action=action, code=rule, grant=grant)
+        _require_usable(request, view, action, grant)
+        if view.enters_workspace:
+            set_workspace(grant.workspace)
+
+
+def refuse(view: ApiView, *, action: str, code: str, grant: Grant | None, detail: str | None = None) -> None:
+    """Record why, then raise Denied with the decision's id."""
+    detail = detail or f"This needs the permission {code}, which you don't have here."
+    decision = resolver().record_refusal(
+        actor=view.actor,
+        code=code,
+        action=f"{view.request.method} {action}",
+        target=view.request.path,
+        grant=grant,
+        reason=detail,
+        status=403,
+    )
+    raise Denied(detail, decision_id=decision)
+
+
+def _action(request: Request, view: Any) -> str:
+    action = getattr(view, "action", None)
+    if hasattr(view, "action_map"):
+        if action is None:
+            raise MethodNotAllowed(request.method or "")
+        return str(action)
+    method = (request.method or "").lower()
+    if method == "head":
+        method = "get"
+    if not hasattr(view, method) or method not in view.http_method_names:
+        raise MethodNotAllowed(request.method or "")
+    return method
+
+
+def _require_usable(request: Request, view: ApiView, action: str, grant: Grant) -> None:
+    status = grant.workspace.status
+    if status == "active":
+        return
+    if status == "purged":
+        raise NotFound
+    if view.enters_workspace and status in {"provisioning", "failed"}:
+        raise WorkspaceProvisioning
+    if (
+        status in {"suspended", "closing", "closed"}
+        and request.method not in _SAFE_METHODS
+        and action not in view.allowed_when_not_active
+    ):
+        raise WorkspaceNotActive(f"This workspace is {status}. It can be read, not changed.")

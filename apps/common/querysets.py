@@ -1,0 +1,126 @@
+"""Querysets that know the workspace they were made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Self, TypeVar
+
+from django.db import models
+
+from apps.common.errors import WrongWorkspace
+from apps.common.tenancy import current_schema
+
+M = TypeVar("M", bound=models.Model, covariant=True)
+
+
+def require_schema(stamp: str | None, what: str) -> None:
+    """Raise WrongWorkspace unless ``stamp`` is the schema of this moment."""
+    schema = current_schema()
+    if stamp is not None and stamp != schema:
+        raise WrongWorkspace(f"{what} belongs to {stamp} and was used in {schema}.")
+
+
+class TenantQuerySet(models.QuerySet[M]):
+    """Stamped with the schema when it is made; refuses to be evaluated, or to write, in another one.
+
+    A lazy queryset that leaves its workspace would silently read the next one's rows: this makes it an error.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._schema = current_schema()
+        hinted = self._hints.get("instance") if self._hints else None
+        if hinted is not None:
+            require_schema(getattr(hinted, "_schema", None), f"{type(hinted).__name__} {hinted.pk}")
+
+    def _check(self) -> None:
+        require_schema(self._schema, f"A query of {self.model.__name__}")
+
+    def _clone(self) -> Self:
+        clone = super()._clone()
+        clone._schema = self._schema
+        return clone
+
+    # Each of these reaches the database.
+    def _fetch_all(self) -> None:
+        if self._result_cache is None:
+            self._check()
+        super()._fetch_all()
+
+    def iterator(self, chunk_size: int | None = None) -> Iterator[M]:
+        self._check()
+        for row in super().iterator(chunk_size=chunk_size or 2000):
+            self._check()
+            yield row
+
+    def count(self) -> int:
+        if self._result_cache is None:
+            self._check()
+        return super().count()
+
+    def exists(self) -> bool:
+        if self._result_cache is None:
+            self._check()
+        return super().exists()
+
+    def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        self._check()
+        return super().aggregate(*args, **kwargs)
+
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        self._check()
+        return super().explain(*args, **kwargs)
+
+    def update(self, **kwargs: Any) -> int:
+        self._check()
+        return super().update(**kwargs)
+
+    def _update(self, values: Any) -> int:
+        self._check()
+        return super()._update(values)  # type: ignore[misc]
+
+    def _insert(self, *args: Any, **kwargs: Any) -> Any:
+        self._check()
+        return super()._insert(*args, **kwargs)  # type: ignore[misc]
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        self._check()
+        return super().delete()
+
+    def _raw_delete(self, using: str | None) -> int:
+        self._check()
+        return super()._raw_delete(using)  # type: ignore[misc]
+
+    def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
+        self._check()
+        rows = list(objs)
+        for row in rows:
+            require_schema(getattr(row, "_schema", None), f"{type(row).__name__} {row.pk}")
+        created = super().bulk_create(rows, *args, **kwargs)
+        for row in created:
+            row._schema = self._schema  # type: ignore[attr-defined]
+        return created
+
+    def bulk_update(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> int:
+        self._check()
+        rows = list(objs)
+        for row in rows:
+            require_schema(getattr(row, "_schema", None), f"{type(row).__name__} {row.pk}")
+        return super().bulk_update(rows, *args, **kwargs)
+
+
+class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]
+    """The manager of every tenant model; a related manager also checks the instance it hangs on."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> Any:
+        instance = getattr(self, "instance", None)
+        if instance is not None:
+            require_schema(getattr(instance, "_schema", None), f"{type(instance).__name__} {instance.pk}")
+        return super().get_queryset()
+
+    @classmethod
+    def of(cls, queryset_class: type[TenantQuerySet[Any]]) -> Any:
+        """A manager with the methods of ``queryset_class``, which must be a TenantQuerySet."""
+        return cls.from_queryset(queryset_class)()

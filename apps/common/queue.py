@@ -1,0 +1,37 @@
+"""Work for workers, enqueued by name, sent when the transaction commits."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import structlog
+from celery import current_app
+from django.db import transaction
+
+from apps.common.tenancy import current_schema
+
+log = structlog.get_logger(__name__)
+
+
+def enqueue(name: str, *, queue: str | None = None, **ids: Any) -> None:
+    """Send the task ``name`` with ``ids`` (strings, numbers; never rows) after the present transaction commits.
+
+    The message is a wake-up only: when the broker is down this logs and returns, and the sweep finds the work later.
+    """
+    schema = current_schema()
+    transaction.on_commit(
+        partial(_send, name, queue, schema, {key: _plain(value) for key, value in ids.items()}), robust=True
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _send(name: str, queue: str | None, schema: str, kwargs: dict[str, Any]) -> None:
+    try:
+        current_app.send_task(name, kwargs=kwargs, queue=queue, headers={"_schema_name": schema}, retry=False)
+    except Exception as error:
+        # Whatever the broker's client raises: the row is the truth and the sweep will find it.
+        log.warning("enqueue_failed", task=name, error=str(error))

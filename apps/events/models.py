@@ -1,0 +1,27 @@
+"""The outbox: what happened, written in the transaction in which it happened."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from apps.common.models import UUIDModel
+
+
+class Event(UUIDModel):
+    """Something that happened, for webhooks, triggers and mails to take up after the commit."""
+
+    type = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    workspace_id = models.UUIDField(null=True)
+    data = models.JSONField(default=dict)
+    relayed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["at", "id"], name="event_to_relay", condition=models.Q(relayed_at=None)),
+            models.Index(fields=["workspace_id", "-at", "-id"], name="event_by_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return self.type

@@ -1,0 +1,66 @@
+"""Slow work as rows."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from apps.common.models import TimestampedModel
+from apps.common.states import StatefulModel
+from apps.operations.states import OPERATION_TRANSITIONS, OperationStatus
+
+
+class Operation(StatefulModel, TimestampedModel):
+    """One piece of slow work: the truth about it. The message in the queue is only a wake-up.
+
+    ``steps`` holds, for each named step of the kind, ``{name, done_at, result}`` once it is done, so that a retry goes
+    on behind them. ``lease_until`` is when another worker may take over; ``attempt`` counts claims.
+    """
+
+    transitions = OPERATION_TRANSITIONS
+
+    kind = models.CharField(max_length=60)
+    group = models.CharField(max_length=60, help_text="Kinds of one group exclude each other on a target.")
+    workspace_id = models.UUIDField(null=True)
+    target_kind = models.CharField(max_length=40)
+    target_id = models.CharField(max_length=80)
+    params = models.JSONField(default=dict, help_text="Ids only.")
+    status = models.CharField(max_length=12, choices=OperationStatus, default=OperationStatus.QUEUED)
+    priority = models.SmallIntegerField(default=0, help_text="Higher goes first.")
+    progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
+    message = models.CharField(max_length=300, blank=True)
+    steps = models.JSONField(default=list)
+    attempt = models.PositiveIntegerField(default=0)
+    lease_owner = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField()
+    cancel_requested = models.BooleanField(default=False)
+    error = models.JSONField(null=True)
+    result = models.JSONField(null=True)
+    requested_by = models.JSONField(default=dict, help_text="The actor, as it was then.")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "target_kind", "target_id"],
+                condition=models.Q(status=OperationStatus.RUNNING),
+                name="one_running_operation_per_target",
+            ),
+            models.CheckConstraint(condition=models.Q(progress__lte=100), name="operation_progress_is_percent"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(status=OperationStatus.QUEUED),
+                name="operation_due",
+            ),
+            models.Index(
+                fields=["lease_until"], condition=models.Q(status=OperationStatus.RUNNING), name="operation_leases"
+            ),
+            models.Index(fields=["workspace_id", "-created_at", "-id"], name="operation_by_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target_id}"

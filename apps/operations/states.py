@@ -1,0 +1,27 @@
+"""The states of an operation."""
+
+from django.db.models import TextChoices
+
+from apps.common.states import Transitions
+
+
+class OperationStatus(TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELED = "canceled", "Canceled"
+
+
+_S = OperationStatus
+
+OPERATION_TRANSITIONS = Transitions(
+    _S,
+    {
+        _S.QUEUED: {_S.RUNNING, _S.CANCELED},
+        _S.RUNNING: {_S.SUCCEEDED, _S.FAILED, _S.CANCELED, _S.QUEUED},
+        _S.FAILED: {_S.QUEUED},
+        _S.SUCCEEDED: set(),
+        _S.CANCELED: set(),
+    },
+)

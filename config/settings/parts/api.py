@@ -1,0 +1,42 @@
+"""The v1 API: one renderer, one parser, one exception handler, one permission that knows every view's table."""
+
+from config.env import env
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.AccessTokenAuthentication",
+        "apps.access.authentication.ApiKeyAuthentication",
+        "apps.accounts.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.common.api.permissions.Gate"],
+    "DEFAULT_RENDERER_CLASSES": ["apps.common.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.common.api.parsers.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.common.api.throttling.CallerThrottle"],
+    "DEFAULT_PAGINATION_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "apps.common.api.schema.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.common.api.renderers.JSONOnly",
+    "EXCEPTION_HANDLER": "apps.common.api.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "AppRun API",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "Workspaces, apps, versions, releases and everything behind them.",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+#: Rates as ``count/period in seconds``.
+RATE_API = env.str("RATE_API", default="600/60")
+RATE_SIGN_IN = env.str("RATE_SIGN_IN", default="10/60")
+RATE_REGISTRATION = env.str("RATE_REGISTRATION", default="20/3600")

@@ -1,0 +1,55 @@
+"""Celery: the message is a wake-up, the row is the truth, so results are not kept and messages may be lost."""
+
+from datetime import timedelta
+
+from config.env import env
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "max_retries": 1,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+
+#: Public jobs only; the scheduler sends each with the public schema's header (apps/common/tasks.py refuses others).
+CELERY_BEAT_SCHEDULE = {
+    "operations-sweep": {
+        "task": "operations.sweep",
+        "schedule": timedelta(seconds=15),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
+    "events-relay": {
+        "task": "events.relay",
+        "schedule": timedelta(seconds=15),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
+    "workspaces-keep-pool": {
+        "task": "workspaces.keep_pool",
+        "schedule": timedelta(seconds=30),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
+    "workspaces-purge-due": {
+        "task": "workspaces.purge_due",
+        "schedule": timedelta(hours=1),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
+    "invitations-expire": {
+        "task": "workspaces.expire_invitations",
+        "schedule": timedelta(hours=1),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
+}

@@ -1,0 +1,44 @@
+"""Every number of the platform, with its unit. docs/settings.md says why each is what it is; a test compares the two."""
+
+from datetime import timedelta
+
+from config.env import env
+
+# Operations
+OPERATION_LEASE = timedelta(seconds=60)
+OPERATION_HEARTBEAT = timedelta(seconds=15)
+OPERATION_MAX_ATTEMPTS = 5
+OPERATION_BACKOFF_BASE = timedelta(seconds=2)
+OPERATION_BACKOFF_MAX = timedelta(minutes=10)
+
+# Workspaces
+SLOT_POOL_SIZE = env.int("SLOT_POOL_SIZE", default=8)
+WORKSPACE_CLOSING_GRACE = timedelta(days=30)
+SLUG_QUARANTINE = timedelta(days=90)
+INVITATION_LIFETIME = timedelta(days=15)
+WORKSPACES_PER_OWNER = env.int("WORKSPACES_PER_OWNER", default=100)
+
+# Signing in
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=30)
+REFRESH_TOKEN_LIFETIME = timedelta(days=7)
+
+# Access
+API_KEY_LAST_USED_INTERVAL = timedelta(minutes=1)
+API_KEY_ROTATION_OVERLAP = timedelta(hours=24)
+DECISION_RETENTION = timedelta(days=30)
+
+# The API
+IDEMPOTENCY_RETENTION = timedelta(hours=24)
+IDEMPOTENCY_LEASE = timedelta(seconds=60)
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 200
+PREFER_WAIT_MAX = timedelta(seconds=30)
+
+# Apps and their runs
+DEFINITION_MAX_BYTES = 256 * 1024
+RUN_INLINE_LIMIT = timedelta(seconds=5)
+RUNTIME_REFRESH = timedelta(milliseconds=500)
+RUNTIME_EVENT_FLUSH = timedelta(seconds=1)
+
+# Outbound calls
+OUTBOUND_TIMEOUT = timedelta(seconds=30)

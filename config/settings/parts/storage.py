@@ -1,0 +1,46 @@
+"""Caches, static files, and mail."""
+
+from pathlib import Path
+
+from config.env import ROOT, env
+from config.settings.parts.celery import REDIS_URL
+
+DATA_DIR = Path(env.str("DATA_DIR", default=str(ROOT / ".local"))).resolve()
+
+_REDIS = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 0.5},
+}
+
+CACHES = {
+    # Keys carry the schema: without it one workspace's cached rows would be another's.
+    "default": {**_REDIS, "KEY_PREFIX": "w", "KEY_FUNCTION": "django_tenants.cache.make_key"},
+    # Sessions, throttles: the same whatever the schema.
+    "global": {**_REDIS, "KEY_PREFIX": "g"},
+}
+
+SESSION_ENGINE = "apps.common.sessions"
+SESSION_CACHE_ALIAS = "global"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [ROOT / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="AppRun <no-reply@apprun.invalid>")
+_email = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST = _email.get("EMAIL_HOST", "")
+EMAIL_PORT = _email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _email.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = _email.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 30
