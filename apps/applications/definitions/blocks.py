@@ -10,7 +10,6 @@ A page nests at most three deep (section, columns, block), by grammar and not by
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,9 +22,8 @@ MAX_BLOCKS = 200
 MAX_COLUMNS = 50
 """Columns of a table, fields of a record."""
 
-NUMBER_FORMAT = r"[^0-9#\[\]]{0,12}0(?:,0)?(?:\.(?:0{1,10}|\[0{1,10}\]))?[^0-9#\[\]]{0,12}"
-"""``0``, ``0,0``, ``0.00``, ``0,0.00``, ``0.[00]`` (trailing zeros dropped), with text before and after; ``%`` in the
-text after it shows a share of 1 in hundredths."""
+NUMBER_FORMAT = r"[^0#]{0,16}0(?:,0{1,3})?(?:\.0{1,12})?[^0#]{0,16}"
+"""The patterns of ``apps.common.number_format``."""
 
 DATE_FORMAT = r"(?:YYYY|MMMM|MMM|MM|DD|D|HH|mm|ss|[-/., :T])+"
 
@@ -469,12 +467,3 @@ def _iter_expressions(value: Any, pointer: str) -> Iterator[PlacedExpression]:
 def form_actions(page: Mapping[str, Any]) -> list[str]:
     """The names of the actions that a page has forms for, each once, in reading order: what a visitor may call."""
     return list(dict.fromkeys(p.block["action"] for p in iter_blocks(page) if p.block.get("kind") == "form"))
-
-
-_RESULT = re.compile(r"(?<![\w.])result\s*\.\s*([A-Za-z_]\w*)")
-_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
-
-
-def actions_named_by(source: str) -> set[str]:
-    """The actions whose results an expression names as ``result.<action>``; words inside string literals don't count."""
-    return set(_RESULT.findall(_STRING.sub("''", source)))

@@ -1,0 +1,268 @@
+"""From an action's input schema to the fields of its form.
+
+What a field needs comes from JSON Schema alone: ``title`` is the label, ``description`` the help, ``examples`` the
+placeholder, ``default`` what stands in it at first, the limits become the browser's own checks. The server checks
+everything again (``submissions.py``); the browser's checks are a kindness.
+
+======================================  =====================================================
+schema                                  field
+======================================  =====================================================
+``string``                              a line of text
+``string``, format ``text``             several lines
+``string``, format ``email`` ``uri``    e-mail or URL, with the right keyboard on a phone
+``string``, format ``date`` (``-time``) a date (and time)
+``number``, ``integer``                 a number
+``boolean``                             a tick box
+``enum``                                radio buttons (required, up to four), else a select
+array of these                          one value per line; of an ``enum``: tick boxes
+``object``                              a group of fields
+anything else                           JSON, as text
+======================================  =====================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.runtime.pages.charts import words_of
+
+MAX_RADIOS = 4
+MAX_DEPTH = 3
+"""Groups inside groups; what is deeper is asked for as JSON."""
+
+_LINE_HELP = "One per line."
+_PARAGRAPH_HELP = "Leave an empty line between entries."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of an enum: what is sent (``key``), what is meant (``value``), what is read (``label``)."""
+
+    key: str
+    value: Any
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a form. ``widget`` names its template, ``pointer`` is its RFC 6901 place in the inputs."""
+
+    name: str
+    pointer: str
+    widget: str
+    label: str
+    help: str
+    required: bool
+    schema: Mapping[str, Any]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
+    fields: tuple[Field, ...] = ()
+    initial: tuple[str, ...] = ()
+    key: str = ""
+    """The member of its object that it fills: the last part of ``name``."""
+    reads: str = "word"
+    """How what is typed is read: a ``word``, ``lines`` of words, or ``json``."""
+
+
+def build_fields(schema: Mapping[str, Any]) -> tuple[Field, ...]:
+    """The fields for an action's input schema (an object), in the order of its properties."""
+    return _fields_of(schema, name="", pointer="", depth=0)
+
+
+def iter_fields(fields: tuple[Field, ...]) -> list[Field]:
+    """All fields, groups followed by what is in them."""
+    found: list[Field] = []
+    for each in fields:
+        found.append(each)
+        found.extend(iter_fields(each.fields))
+    return found
+
+
+def value_as_text(schema: Mapping[str, Any], value: Any) -> tuple[str, ...]:
+    """How a typed value stands in its field, ready to be sent again unchanged."""
+    if value is None:
+        return ()
+    if isinstance(value, list) and schema.get("type") == "array":
+        item = schema.get("items", {})
+        if "enum" in item:
+            return tuple(key_of(each) for each in value)
+        if _is_plain(item):
+            separator = "\n\n" if item.get("format") == "text" else "\n"
+            return (separator.join(key_of(each) for each in value),)
+    if isinstance(value, dict | list):
+        return (json.dumps(value, ensure_ascii=False, indent=2),)
+    return (key_of(value),)
+
+
+def key_of(value: Any) -> str:
+    """A plain value as it is written in a form."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return json.dumps(value)
+
+
+def _fields_of(schema: Mapping[str, Any], *, name: str, pointer: str, depth: int) -> tuple[Field, ...]:
+    required = set(schema.get("required", ()))
+    return tuple(
+        _field(
+            each,
+            key=key,
+            name=f"{name}.{key}" if name else key,
+            pointer=f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}",
+            required=key in required,
+            depth=depth,
+        )
+        for key, each in schema.get("properties", {}).items()
+        if isinstance(each, Mapping)
+    )
+
+
+def _field(schema: Mapping[str, Any], *, key: str, name: str, pointer: str, required: bool, depth: int) -> Field:
+    kind = _type_of(schema)
+    common: dict[str, Any] = {
+        "key": key,
+        "name": name,
+        "pointer": pointer,
+        "label": str(schema.get("title") or words_of(key)),
+        "help": str(schema.get("description") or ""),
+        "required": required,
+        "schema": schema,
+        "initial": value_as_text(schema, schema.get("default")),
+    }
+    if "enum" in schema:
+        choices = _choices(schema)
+        radios = required and len(choices) <= MAX_RADIOS
+        return Field(widget="radios" if radios else "select", choices=choices, **common)
+    if kind == "boolean":
+        return Field(widget="checkbox", **common | {"required": False})
+    if kind in {"number", "integer"}:
+        return Field(widget="input", attributes=_number_attributes(schema, kind), **common)
+    if kind == "string":
+        if schema.get("format") == "text":
+            return Field(widget="textarea", attributes=_length_attributes(schema) | {"rows": "5"}, **common)
+        return Field(widget="input", attributes=_string_attributes(schema, key), **common)
+    if kind == "array":
+        items = schema.get("items", {})
+        if isinstance(items, Mapping) and "enum" in items:
+            return Field(widget="checkboxes", choices=_choices(items), **common)
+        if isinstance(items, Mapping) and _is_plain(items):
+            hint = _PARAGRAPH_HELP if items.get("format") == "text" else _LINE_HELP
+            common["help"] = f"{common['help']} {hint}".strip()
+            attributes = {"rows": "4"} | _lines_attributes(items)
+            return Field(widget="textarea", attributes=attributes, reads="lines", **common)
+    if kind == "object" and schema.get("properties") and depth < MAX_DEPTH:
+        inner = _fields_of(schema, name=name, pointer=pointer, depth=depth + 1)
+        return Field(widget="group", fields=inner, **common)
+    common["help"] = f"{common['help']} Written as JSON.".strip()
+    return Field(widget="textarea", attributes={"rows": "6", "spellcheck": "false"}, reads="json", **common)
+
+
+def _type_of(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type", "")
+    if isinstance(kind, list):
+        plain = [each for each in kind if each != "null"]
+        return plain[0] if len(plain) == 1 else ""
+    return str(kind)
+
+
+def _is_plain(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and _type_of(schema) in {"string", "number", "integer", "boolean"}
+
+
+def _choices(schema: Mapping[str, Any]) -> tuple[Choice, ...]:
+    labels = schema.get("enumLabels") or schema.get("x-labels") or {}
+    choices = []
+    for index, value in enumerate(schema["enum"]):
+        if value is None:
+            continue
+        key = key_of(value)
+        label = labels[index] if isinstance(labels, list) and index < len(labels) else None
+        label = labels.get(key) if isinstance(labels, Mapping) else label
+        shown = {True: "Yes", False: "No"}[value] if isinstance(value, bool) else key
+        choices.append(Choice(key=key, value=value, label=str(label or shown)))
+    return tuple(choices)
+
+
+def _number_attributes(schema: Mapping[str, Any], kind: str) -> dict[str, str]:
+    whole = kind == "integer"
+    attributes = {"type": "number", "step": key_of(schema.get("multipleOf", 1 if whole else "any"))}
+    lowest, highest = schema.get("minimum"), schema.get("maximum")
+    if whole and "exclusiveMinimum" in schema:
+        lowest = schema["exclusiveMinimum"] + 1
+    if whole and "exclusiveMaximum" in schema:
+        highest = schema["exclusiveMaximum"] - 1
+    if lowest is not None:
+        attributes["min"] = key_of(lowest)
+    if highest is not None:
+        attributes["max"] = key_of(highest)
+    if (lowest if lowest is not None else schema.get("exclusiveMinimum", -1)) >= 0:
+        # Phones' number pads have no minus, so they are only asked for where none is needed.
+        attributes["inputmode"] = "numeric" if whole else "decimal"
+    return attributes | _placeholder(schema)
+
+
+_STRING_TYPES = {
+    "email": {"type": "email", "inputmode": "email", "autocomplete": "email", "autocapitalize": "off"},
+    "idn-email": {"type": "email", "inputmode": "email", "autocomplete": "email", "autocapitalize": "off"},
+    "uri": {"type": "url", "inputmode": "url", "autocomplete": "url", "autocapitalize": "off"},
+    "url": {"type": "url", "inputmode": "url", "autocomplete": "url", "autocapitalize": "off"},
+    "date": {"type": "date"},
+    "date-time": {"type": "datetime-local"},
+    "time": {"type": "time"},
+}
+_AUTOCOMPLETE = {
+    "name": "name",
+    "full_name": "name",
+    "first_name": "given-name",
+    "last_name": "family-name",
+    "company": "organization",
+    "organization": "organization",
+    "street": "street-address",
+    "city": "address-level2",
+    "postcode": "postal-code",
+    "postal_code": "postal-code",
+    "zip": "postal-code",
+    "country": "country-name",
+    "phone": "tel",
+}
+
+
+def _string_attributes(schema: Mapping[str, Any], key: str) -> dict[str, str]:
+    attributes = {"type": "text"} | _STRING_TYPES.get(str(schema.get("format", "")), {})
+    if attributes["type"] == "text" and key in _AUTOCOMPLETE:
+        attributes["autocomplete"] = _AUTOCOMPLETE[key]
+        if key == "phone":
+            attributes |= {"type": "tel", "inputmode": "tel"}
+    if attributes["type"] in {"text", "tel", "email", "url"}:
+        attributes |= _length_attributes(schema)
+        if "pattern" in schema and len(schema["pattern"]) <= 200:
+            attributes["pattern"] = f".*(?:{schema['pattern']}).*"
+            attributes["title"] = str(schema.get("description") or "Follow the form that is asked for.")
+    return attributes | _placeholder(schema)
+
+
+def _length_attributes(schema: Mapping[str, Any]) -> dict[str, str]:
+    attributes = {}
+    if "minLength" in schema:
+        attributes["minlength"] = str(schema["minLength"])
+    if "maxLength" in schema:
+        attributes["maxlength"] = str(schema["maxLength"])
+    return attributes | _placeholder(schema)
+
+
+def _lines_attributes(items: Mapping[str, Any]) -> dict[str, str]:
+    if _type_of(items) in {"number", "integer"} or items.get("format") in {"email", "uri", "date"}:
+        return {"spellcheck": "false", "autocapitalize": "off"}
+    return {}
+
+
+def _placeholder(schema: Mapping[str, Any]) -> dict[str, str]:
+    examples = schema.get("examples")
+    if isinstance(examples, list) and examples and not isinstance(examples[0], dict | list):
+        return {"placeholder": f"e.g. {key_of(examples[0])}"}
+    return {}
