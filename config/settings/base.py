@@ -1,14 +1,14 @@
 """What every environment shares; each part is a file of its own."""
 
 from config.env import ROOT, env
-from config.settings.parts.api import *  # noqa: F403
-from config.settings.parts.celery import *  # noqa: F403
-from config.settings.parts.database import *  # noqa: F403
-from config.settings.parts.logging import *  # noqa: F403
-from config.settings.parts.platform import *  # noqa: F403
-from config.settings.parts.security import *  # noqa: F403
-from config.settings.parts.storage import *  # noqa: F403
-from config.settings.parts.tenancy import *  # noqa: F403
+from config.settings.parts.api import *
+from config.settings.parts.celery import *
+from config.settings.parts.database import *
+from config.settings.parts.logging import *
+from config.settings.parts.platform import *
+from config.settings.parts.security import *
+from config.settings.parts.storage import *
+from config.settings.parts.tenancy import *
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", default="")

@@ -1,6 +1,6 @@
 """`make run`: one machine, loopback, generous rates, mail written to files."""
 
-from config.settings.base import *  # noqa: F403
+from config.settings.base import *
 from config.settings.base import DATA_DIR, env
 
 DEBUG = env.bool("DEBUG", default=False)

@@ -2,7 +2,7 @@
 
 import environ
 
-from config.settings.base import *  # noqa: F403
+from config.settings.base import *
 from config.settings.base import (
     ALLOWED_HOSTS,
     SECRET_KEY,

@@ -1,6 +1,6 @@
 """Staging: production's rules, with its own name, and HSTS short enough to change one's mind."""
 
-from config.settings.production import *  # noqa: F403
+from config.settings.production import *
 from config.settings.production import env
 
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)

@@ -1,12 +1,12 @@
 """The suite: real PostgreSQL and Redis, cheap password hashes, mail in memory."""
 
-from config.settings.base import *  # noqa: F403
+from config.settings.base import *
 from config.settings.base import env
 
 SECRET_KEY = "test-only"  # noqa: S105 - the suite's own
 SECRETS_KEYS = ["test:dGVzdC1vbmx5LW5vdC1mb3ItcHJvZHVjdGlvbi0tISE="]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *PASSWORD_HASHERS]  # noqa: F405
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *PASSWORD_HASHERS]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 LOG_LEVEL = env.str("LOG_LEVEL", default="WARNING")
 RATE_API = env.str("RATE_API", default="100000/60")
