@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 #: Words that stand in a view's ``required`` table instead of a permission code.
 OPEN = "@open"
+#: A person. An API key works in its workspace only, so what belongs to a person is closed to it.
 SIGNED_IN = "@signed_in"
+#: A person or an API key.
+KNOWN = "@known"
 MEMBER = "@member"
 OPERATOR = "@operator"
 
@@ -57,7 +60,11 @@ class Gate(BasePermission):
             if not getattr(request.user, "is_staff", False):
                 raise NotFound
             return True
+        if rule == KNOWN:
+            return True
         if rule == SIGNED_IN:
+            if view.actor.scopes is not None:
+                raise Denied("An API key works in its workspace; this is for people who are signed in.")
             return True
         self._admit(request, view, action, rule)
         return True
