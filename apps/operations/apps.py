@@ -1,6 +1,13 @@
+"""Slow work as rows."""
+
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class OperationsConfig(AppConfig):
     name = "apps.operations"
     verbose_name = "Operations"
+
+    def ready(self) -> None:
+        import_module("apps.operations.permissions")

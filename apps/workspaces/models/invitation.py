@@ -6,6 +6,7 @@ from django.db import models
 
 from apps.common.models import TimestampedModel
 from apps.common.states import StatefulModel
+from apps.workspaces.querysets import InvitationQuerySet
 from apps.workspaces.states import INVITATION_TRANSITIONS, InvitationStatus
 
 
@@ -22,6 +23,8 @@ class Invitation(StatefulModel, TimestampedModel):
     invited_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, related_name="+")
     expires_at = models.DateTimeField()
     accepted_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = InvitationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

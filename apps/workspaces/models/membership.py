@@ -6,6 +6,7 @@ from django.db import models
 
 from apps.common.models import TimestampedModel
 from apps.common.states import StatefulModel
+from apps.workspaces.querysets import MembershipQuerySet, RoleQuerySet
 from apps.workspaces.states import MEMBERSHIP_TRANSITIONS, MembershipStatus
 
 
@@ -16,6 +17,8 @@ class Role(TimestampedModel):
     code = models.CharField(max_length=40)
     name = models.CharField(max_length=100)
     codes = models.JSONField(default=list, blank=True, help_text="Permission codes of a custom role.")
+
+    objects = RoleQuerySet.as_manager()
 
     class Meta:
         ordering = ["created_at", "id"]
@@ -47,6 +50,8 @@ class Membership(StatefulModel, TimestampedModel):
     role = models.ForeignKey("workspaces.Role", on_delete=models.PROTECT, related_name="memberships")
     status = models.CharField(max_length=10, choices=MembershipStatus, default=MembershipStatus.ACTIVE)
     joined_at = models.DateTimeField()
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         ordering = ["joined_at", "id"]

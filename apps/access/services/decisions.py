@@ -1,0 +1,101 @@
+"""Why something was refused: kept for a while, so that the answer's ``decision_id`` can be explained."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.access.models import Decision
+from apps.access.selectors.grants import grant_for
+from apps.audit.services import Target, record_act
+from apps.common.actors import Actor, ActorKind
+from apps.common.permissions import Grant
+from apps.common.tenancy import enter, enter_public
+
+
+class Resolver:
+    """Answers what ``apps.common.permissions`` asks: who may do what, and where a refusal is kept."""
+
+    def grant_for(self, actor: Actor, workspace_ref: str) -> Grant | None:
+        return grant_for(actor, workspace_ref)
+
+    def record_refusal(
+        self, *, actor: Actor, code: str, action: str, target: str, grant: Grant | None, reason: str, status: int
+    ) -> str:
+        return str(
+            record_refusal(
+                actor=actor,
+                code=code,
+                action=action,
+                target=target,
+                grant=grant,
+                reason=reason,
+                status=status,
+                now=timezone.now(),
+            ).pk
+        )
+
+
+def record_refusal(
+    *,
+    actor: Actor,
+    code: str,
+    action: str,
+    target: str,
+    grant: Grant | None,
+    reason: str,
+    status: int,
+    now: datetime,
+) -> Decision:
+    """Keep why ``actor`` was refused, and audit it when a member was denied something in a workspace.
+
+    To be called after the refused change was rolled back, outside its transaction: it must outlive it.
+    """
+    with enter_public():
+        decision = Decision.objects.create(
+            at=now,
+            workspace_id=grant.workspace.id if grant else None,
+            caller=_caller(actor),
+            action=action[:200],
+            target=target[:300],
+            code=code,
+            status=status,
+            decided_by=_decided_by(actor, grant, code=code, reason=reason),
+            request_id=actor.request_id,
+        )
+    if grant is not None and status == 403 and grant.workspace.fingerprint:
+        with enter(grant.workspace):
+            record_act(
+                actor=actor,
+                action="access.refused",
+                target=Target(kind="decision", id=str(decision.pk), name=action),
+                changes={"permission": code, "path": target, "reason": reason},
+                now=now,
+            )
+    return decision
+
+
+def delete_old_decisions(*, now: datetime) -> int:
+    """Forget the decisions that are older than ``DECISION_RETENTION``; returns how many."""
+    return Decision.objects.filter(at__lt=now - settings.DECISION_RETENTION).delete()[0]
+
+
+def _caller(actor: Actor) -> dict[str, Any]:
+    caller: dict[str, Any] = {"kind": actor.kind, "id": str(actor.id) if actor.id else None, "name": actor.name}
+    if actor.user_id is not None and actor.kind != ActorKind.USER:
+        caller["user"] = str(actor.user_id)
+    return caller
+
+
+def _decided_by(actor: Actor, grant: Grant | None, *, code: str, reason: str) -> dict[str, Any]:
+    decided: dict[str, Any] = {"reason": reason}
+    if grant is not None:
+        decided |= {"kind": grant.source, "role": grant.role}
+        if actor.scopes is not None:
+            decided["scopes"] = sorted(actor.scopes)
+            # A key is refused by its scopes only when its member's role would have allowed it.
+            decided["kind"] = "role" if code in actor.scopes else "scope"
+    return decided

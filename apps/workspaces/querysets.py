@@ -1,0 +1,66 @@
+"""The filters on memberships, roles and invitations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models import Q
+
+from apps.common.ids import parse_id
+from apps.workspaces.states import InvitationStatus, MembershipStatus, WorkspaceStatus
+
+if TYPE_CHECKING:
+    from apps.workspaces.models import Invitation, Membership, Role
+
+    _Memberships = models.QuerySet[Membership]
+    _Roles = models.QuerySet[Role]
+    _Invitations = models.QuerySet[Invitation]
+else:
+    _Memberships = _Roles = _Invitations = models.QuerySet
+
+
+class MembershipQuerySet(_Memberships):
+    """Memberships, people's and service accounts'."""
+
+    def active(self) -> Self:
+        """Those that count: neither suspended nor left, and of people whose account is in use."""
+        return self.filter(Q(user=None) | Q(user__is_active=True), status=MembershipStatus.ACTIVE)
+
+    def present(self) -> Self:
+        """Those that haven't left."""
+        return self.exclude(status=MembershipStatus.LEFT)
+
+    def people(self) -> Self:
+        return self.filter(user__isnull=False)
+
+    def service_accounts(self) -> Self:
+        return self.filter(user=None)
+
+    def in_workspace(self, ref: str) -> Self:
+        """Those in the workspace with this id or slug; none in one that was purged."""
+        identifier = parse_id(ref)
+        if identifier is not None:
+            found = self.filter(workspace_id=identifier)
+        elif "\x00" in ref:
+            return self.none()
+        else:
+            found = self.filter(workspace__slug=ref)
+        return found.exclude(workspace__status=WorkspaceStatus.PURGED)
+
+
+class RoleQuerySet(_Roles):
+    """Roles, built in and custom."""
+
+    def usable_in(self, workspace: Any) -> Self:
+        """The built-in roles and the workspace's own."""
+        return self.filter(Q(workspace=None) | Q(workspace=workspace))
+
+
+class InvitationQuerySet(_Invitations):
+    """Invitations by e-mail."""
+
+    def overdue(self, now: datetime) -> Self:
+        """Pending ones whose time is over."""
+        return self.filter(status=InvitationStatus.PENDING, expires_at__lte=now)
