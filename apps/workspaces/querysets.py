@@ -55,7 +55,12 @@ class RoleQuerySet(_Roles):
 
     def usable_in(self, workspace: Any) -> Self:
         """The built-in roles and the workspace's own."""
-        return self.filter(Q(workspace=None) | Q(workspace=workspace))
+        return self.filter(Q(workspace=None) | Q(workspace=workspace), retired_at=None)
+
+    def named(self, ref: str) -> Self:
+        """The role with this id or code."""
+        identifier = parse_id(ref)
+        return self.filter(code=ref) if identifier is None else self.filter(pk=identifier)
 
 
 class InvitationQuerySet(_Invitations):
@@ -64,3 +69,10 @@ class InvitationQuerySet(_Invitations):
     def overdue(self, now: datetime) -> Self:
         """Pending ones whose time is over."""
         return self.filter(status=InvitationStatus.PENDING, expires_at__lte=now)
+
+    def pending(self) -> Self:
+        return self.filter(status=InvitationStatus.PENDING)
+
+    def to_send(self) -> Self:
+        """Pending ones whose mail hasn't left yet."""
+        return self.filter(status=InvitationStatus.PENDING, sent_at=None)

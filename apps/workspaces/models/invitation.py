@@ -11,7 +11,10 @@ from apps.workspaces.states import INVITATION_TRANSITIONS, InvitationStatus
 
 
 class Invitation(StatefulModel, TimestampedModel):
-    """An offer of a role to whoever can read mail at an address. The token is kept as a hash only."""
+    """An offer of a role to whoever can read mail at an address.
+
+    The token is kept as a hash; until the mail is sent, also sealed, so that a worker can write it into the mail.
+    """
 
     transitions = INVITATION_TRANSITIONS
 
@@ -19,6 +22,8 @@ class Invitation(StatefulModel, TimestampedModel):
     email = models.EmailField()
     role = models.ForeignKey("workspaces.Role", on_delete=models.PROTECT, related_name="+")
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    sealed_token = models.TextField(blank=True, editable=False)
+    sent_at = models.DateTimeField(null=True, editable=False)
     status = models.CharField(max_length=10, choices=InvitationStatus, default=InvitationStatus.PENDING)
     invited_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, related_name="+")
     expires_at = models.DateTimeField()
@@ -40,7 +45,12 @@ class Invitation(StatefulModel, TimestampedModel):
                 fields=["expires_at"],
                 condition=models.Q(status=InvitationStatus.PENDING),
                 name="invitation_expiry",
-            )
+            ),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(status=InvitationStatus.PENDING, sent_at=None),
+                name="invitation_to_send",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,19 +11,27 @@ from apps.workspaces.states import MEMBERSHIP_TRANSITIONS, MembershipStatus
 
 
 class Role(TimestampedModel):
-    """A named set of permission codes. Built-in roles belong to no workspace; their codes are declared in code."""
+    """A named set of permission codes. Built-in roles belong to no workspace; their codes are declared in code.
+
+    A custom role that is deleted is retired: those who held it once still show what they were.
+    """
 
     workspace = models.ForeignKey("workspaces.Workspace", null=True, on_delete=models.CASCADE, related_name="roles")
     code = models.CharField(max_length=40)
     name = models.CharField(max_length=100)
     codes = models.JSONField(default=list, blank=True, help_text="Permission codes of a custom role.")
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = RoleQuerySet.as_manager()
 
     class Meta:
         ordering = ["created_at", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["workspace", "code"], name="one_role_per_workspace_and_code"),
+            models.UniqueConstraint(
+                fields=["workspace", "code"],
+                condition=models.Q(retired_at=None),
+                name="one_role_per_workspace_and_code",
+            ),
             models.UniqueConstraint(
                 fields=["code"], condition=models.Q(workspace=None), name="one_built_in_role_per_code"
             ),

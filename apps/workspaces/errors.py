@@ -1,0 +1,81 @@
+"""What can go wrong with workspaces, their members, roles and invitations."""
+
+from apps.common.errors import Conflict, Denied, Gone, NotFound
+
+
+class LastOwner(Conflict):
+    """A workspace always has an owner who is an active member."""
+
+    code = "last_owner"
+    detail = "This is the workspace's last owner. Make somebody else an owner first."
+
+
+class AlreadyMember(Conflict):
+    """The person belongs to the workspace already."""
+
+    code = "already_member"
+    detail = "This person is a member of the workspace already."
+
+
+class GrantsMoreThanHeld(Denied):
+    """Nobody grants, or takes away, what they don't hold themselves."""
+
+    code = "grants_more_than_held"
+
+    def __init__(self, missing: frozenset[str], *, what: str) -> None:
+        listed = ", ".join(sorted(missing))
+        super().__init__(f"{what} holds permissions that you don't hold here: {listed}.", missing=sorted(missing))
+
+
+class BuiltInRole(Conflict):
+    """Built-in roles are the same everywhere."""
+
+    code = "built_in_role"
+    detail = "A built-in role can't be changed or deleted. Make a role of your own."
+
+
+class RoleInUse(Conflict):
+    """Members hold the role, or invitations offer it."""
+
+    code = "role_in_use"
+
+
+class RoleCodeTaken(Conflict):
+    """The workspace has a role with this code already."""
+
+    code = "role_code_taken"
+    detail = "There is a role with this code already. Choose another code."
+
+
+class InvitationUnknown(NotFound):
+    """Nobody sent this token."""
+
+    code = "invitation_unknown"
+    detail = "This invitation doesn't exist. Open the link of the e-mail again, or ask for a new invitation."
+
+
+class InvitationSpent(Conflict):
+    """The invitation was accepted or revoked."""
+
+    code = "invitation_spent"
+
+
+class InvitationExpired(Gone):
+    """The invitation's time is over."""
+
+    code = "invitation_expired"
+    detail = "This invitation has expired. Ask for a new one."
+
+
+class InvitationForAnotherAddress(Denied):
+    """An invitation is for whoever owns the address that it was sent to."""
+
+    code = "invitation_for_another_address"
+    detail = "This invitation was sent to another address than yours. Sign in with the address it was sent to."
+
+
+class ServiceAccountNameTaken(Conflict):
+    """The workspace has a service account with this name already."""
+
+    code = "service_account_name_taken"
+    detail = "There is a service account with this name already. Choose another name."
