@@ -3,6 +3,7 @@
 from config.env import ROOT, env
 from config.settings.parts.api import *
 from config.settings.parts.celery import *
+from config.settings.parts.console import *  # noqa: F403
 from config.settings.parts.database import *
 from config.settings.parts.logging import *
 from config.settings.parts.platform import *
@@ -41,6 +42,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Inside all others: they see the address that the browser sent.
+    "apps.console.middleware.workspace_console",
 ]
 
 TEMPLATES = [

@@ -34,6 +34,9 @@ PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 PREFER_WAIT_MAX = timedelta(seconds=30)
 
+# Consoles
+CONSOLE_VISIT_LIFETIME = timedelta(hours=1)
+
 # Apps and their runs
 DEFINITION_MAX_BYTES = 256 * 1024
 RUN_INLINE_LIMIT = timedelta(seconds=5)

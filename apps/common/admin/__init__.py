@@ -1,0 +1,12 @@
+"""The two consoles, and the bases of what they show.
+
+The platform's console is for operators, a workspace's for its members. Each app registers its own tables in its
+``admin.py`` with ``platform_site`` or ``workspace_site``; everything is read-only, and changes are *acts* that call a
+service.
+"""
+
+from apps.common.admin.acts import Act, ActForm
+from apps.common.admin.readonly import PlatformAdmin, WorkspaceAdmin
+from apps.common.admin.sites import platform_site, workspace_site
+
+__all__ = ["Act", "ActForm", "PlatformAdmin", "WorkspaceAdmin", "platform_site", "workspace_site"]

@@ -1,0 +1,54 @@
+"""Acts: what can be done to a row in a console. Each shows what it will do, is confirmed by POST, and calls a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from apps.common.actors import Actor
+
+
+class ActForm(forms.Form):
+    """The base of what an act asks for; widgets get the console's look."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if type(field.widget) is forms.Textarea:
+                field.widget = UnfoldAdminTextareaWidget(attrs=field.widget.attrs)
+            elif type(field.widget) is forms.TextInput:
+                field.widget = UnfoldAdminTextInputWidget(attrs=field.widget.attrs)
+
+
+class ReasonForm(ActForm):
+    """Why; it is kept in the audit trail."""
+
+    reason = forms.CharField(max_length=300, widget=forms.Textarea(attrs={"rows": 3}), help_text="Kept in the audit trail.")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that can be done to a row.
+
+    ``run(row, actor, now, **cleaned form)`` calls a service and returns the sentence that tells the success; an
+    AppRunError it raises is shown instead. ``allowed(row)`` says whether the row's state permits it. ``code`` is the
+    permission that members need; operators need none. ``bulk`` offers it for several rows at once in the list.
+    """
+
+    name: str
+    label: str
+    run: Callable[..., str]
+    explanation: str = ""
+    code: str = ""
+    form: type[ActForm] = ActForm
+    allowed: Callable[[Any], bool] = lambda row: True
+    icon: str = "play_arrow"
+    danger: bool = False
+    bulk: bool = False
+
+
+ActorOf = Callable[[Any], Actor]

@@ -1,0 +1,56 @@
+"""The start pages of the two consoles: what one wants to see first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.accounts.selectors import count_people
+from apps.applications.selectors import app_overview
+from apps.audit.selectors import latest_acts
+from apps.common.admin.sites import workspace_grant
+from apps.operations.selectors import latest_failures, operation_counts
+from apps.workspaces.selectors import slot_counts, workspace_counts
+
+_LATEST = 8
+
+
+def platform_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Numbers of the platform, and what went wrong lately."""
+    workspaces, slots, operations = workspace_counts(), slot_counts(), operation_counts()
+    context["tiles"] = [
+        _tile("Active workspaces", workspaces.get("active", 0), "workspaces_workspace", "status__exact=active"),
+        _tile("Being set up", workspaces.get("provisioning", 0), "workspaces_workspace", "status__exact=provisioning"),
+        _tile("People", count_people(), "accounts_user"),
+        _tile("Schemas ready", slots.get("ready", 0), "workspaces_schemaslot", warn=not slots.get("ready")),
+        _tile("Operations waiting", operations.get("queued", 0), "operations_operation", "status__exact=queued"),
+        _tile("Operations running", operations.get("running", 0), "operations_operation", "status__exact=running"),
+        _tile(
+            "Operations failed",
+            operations.get("failed", 0),
+            "operations_operation",
+            "status__exact=failed",
+            warn=bool(operations.get("failed")),
+        ),
+    ]
+    context["failures"] = latest_failures(limit=_LATEST)
+    context["acts_lately"] = latest_acts(limit=_LATEST)
+    return context
+
+
+def workspace_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The workspace's apps with the way to them, and what happened lately."""
+    grant = workspace_grant(request)
+    assert grant is not None, "the middleware admits nobody without a grant"
+    context["workspace"] = grant.workspace
+    context["grant"] = grant
+    context["apps_listed"] = app_overview(workspace=grant.workspace) if grant.allows("apps.view") else []
+    context["acts_lately"] = latest_acts(limit=_LATEST) if grant.allows("audit.view") else []
+    return context
+
+
+def _tile(label: str, value: int, table: str, query: str = "", *, warn: bool = False) -> dict[str, Any]:
+    address = reverse(f"admin:{table}_changelist")
+    return {"label": label, "value": value, "link": f"{address}?{query}" if query else address, "warn": warn}

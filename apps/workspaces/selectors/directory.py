@@ -1,0 +1,37 @@
+"""Finding workspaces: by reference, by person, by state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from apps.common.ids import parse_id
+from apps.workspaces.models import SchemaSlot, Workspace
+from apps.workspaces.states import MembershipStatus, WorkspaceStatus
+
+
+def find_workspace(ref: str) -> Workspace | None:
+    """The workspace with this id or slug; None when there is none."""
+    identifier = parse_id(ref)
+    return Workspace.objects.filter(**({"id": identifier} if identifier else {"slug": ref})).first()
+
+
+def workspaces_of(user: Any, *, query: str = "") -> QuerySet[Workspace]:
+    """The workspaces in which ``user`` is an active member, by name; ``query`` is looked for in name and slug."""
+    found = Workspace.objects.filter(
+        memberships__user=user.pk, memberships__status=MembershipStatus.ACTIVE
+    ).exclude(status=WorkspaceStatus.PURGED)
+    if query:
+        found = found.filter(Q(slug__icontains=query) | Q(name__icontains=query) | Q(display_name__icontains=query))
+    return found.order_by("name", "id")
+
+
+def workspace_counts() -> dict[str, int]:
+    """How many workspaces are in each state that any is in."""
+    return dict(Workspace.objects.order_by().values_list("status").annotate(count=Count("id")))
+
+
+def slot_counts() -> dict[str, int]:
+    """How many schemas of the pool are in each state that any is in."""
+    return dict(SchemaSlot.objects.order_by().values_list("status").annotate(count=Count("id")))
