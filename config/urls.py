@@ -4,4 +4,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("api/v1/", include("config.api_v1")),
+    path("", include("apps.console.urls")),
 ]

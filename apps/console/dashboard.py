@@ -46,7 +46,7 @@ def workspace_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[s
     assert grant is not None, "the middleware admits nobody without a grant"
     context["workspace"] = grant.workspace
     context["grant"] = grant
-    context["apps_listed"] = app_overview(workspace=grant.workspace) if grant.allows("apps.view") else []
+    context["apps_listed"] = app_overview() if grant.allows("apps.view") else []
     context["acts_lately"] = latest_acts(limit=_LATEST) if grant.allows("audit.view") else []
     return context
 

@@ -25,7 +25,9 @@ def open_visit(*, session: Any, workspace: Any, reason: str, actor: Actor, now: 
     """
     reason = reason.strip()
     if len(reason) < 5:
-        raise InvalidInput.at("/reason", "reason_required", "Say in a few words why you visit; the members can read it.")
+        raise InvalidInput.at(
+            "/reason", "reason_required", "Say in a few words why you visit; the members can read it."
+        )
     target = Target("workspace", str(workspace.id), workspace.name)
     changes = {"reason": [None, reason]}
     with enter_public():

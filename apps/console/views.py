@@ -55,5 +55,10 @@ def visit_workspace(request: HttpRequest, slug: str) -> HttpResponse:
             wanted = form.cleaned_data["next"]
             safe = wanted.startswith(home) and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
             return HttpResponseRedirect(wanted if safe else home)
-    context = {**platform_site.each_context(request), "title": "Visit a workspace", "workspace": workspace, "form": form}
+    context = {
+        **platform_site.each_context(request),
+        "title": "Visit a workspace",
+        "workspace": workspace,
+        "form": form,
+    }
     return render(request, "console/visit.html", context)

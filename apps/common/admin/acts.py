@@ -27,7 +27,9 @@ class ActForm(forms.Form):
 class ReasonForm(ActForm):
     """Why; it is kept in the audit trail."""
 
-    reason = forms.CharField(max_length=300, widget=forms.Textarea(attrs={"rows": 3}), help_text="Kept in the audit trail.")
+    reason = forms.CharField(
+        max_length=300, widget=forms.Textarea(attrs={"rows": 3}), help_text="Kept in the audit trail."
+    )
 
 
 @dataclass(frozen=True, slots=True)

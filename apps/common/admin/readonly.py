@@ -80,7 +80,9 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
             if field.name not in hidden
         ]
 
-    def changeform_view(self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None) -> Any:
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
         row = self.get_object(request, unquote(object_id)) if object_id else None
         shown = [
             {"act": act, "url": reverse(self._act_url_name(act), args=[object_id])}
@@ -102,9 +104,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {
-            act.name: (_bulk(act), act.name, act.label)
-            for act in self.acts
-            if act.bulk and self.may_act(request, act)
+            act.name: (_bulk(act), act.name, act.label) for act in self.acts if act.bulk and self.may_act(request, act)
         }
 
     def _act_url_name(self, act: Act) -> str:

@@ -200,9 +200,16 @@ def coerce_text(texts: str | Sequence[str], schema: Mapping[str, Any]) -> Any:
     raw = texts if isinstance(texts, str) else (texts[-1] if texts else "")
     text = raw.replace("\r\n", "\n") if schema.get("format") == "text" else raw.strip()
     if schema.get("type") == "boolean":
-        return {"": False, "on": True, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
-            text.lower(), text
-        )
+        return {
+            "": False,
+            "on": True,
+            "true": True,
+            "1": True,
+            "yes": True,
+            "false": False,
+            "0": False,
+            "no": False,
+        }.get(text.lower(), text)
     if text == "":
         return None
     try:

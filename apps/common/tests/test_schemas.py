@@ -197,9 +197,14 @@ def doubling(levels):
     """Small to send; taken at its word it has 2**levels alternatives."""
     names = [f"a{number}" for number in range(levels)]
     defs = {
-        name: {"anyOf": [{"$ref": f"#/$defs/{following}"}] * 2} for name, following in zip(names, names[1:], strict=False)
+        name: {"anyOf": [{"$ref": f"#/$defs/{following}"}] * 2}
+        for name, following in zip(names, names[1:], strict=False)
     }
-    return {"type": "object", "properties": {"a": {"$ref": "#/$defs/a0"}}, "$defs": {**defs, names[-1]: {"type": "null"}}}
+    return {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/a0"}},
+        "$defs": {**defs, names[-1]: {"type": "null"}},
+    }
 
 
 @pytest.mark.parametrize("schema", [doubling(40), deeply({"type": "string"}, 50_000)], ids=["anyOf", "depth"])

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,163 +15,358 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='SchemaSlot',
+            name="SchemaSlot",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('schema_name', models.CharField(max_length=63, unique=True)),
-                ('fingerprint', models.CharField(blank=True, max_length=64)),
-                ('status', models.CharField(choices=[('making', 'Making'), ('ready', 'Ready'), ('broken', 'Broken'), ('claimed', 'Claimed')], default='making', max_length=8)),
-                ('error', models.TextField(blank=True)),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("schema_name", models.CharField(max_length=63, unique=True)),
+                ("fingerprint", models.CharField(blank=True, max_length=64)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("making", "Making"),
+                            ("ready", "Ready"),
+                            ("broken", "Broken"),
+                            ("claimed", "Claimed"),
+                        ],
+                        default="making",
+                        max_length=8,
+                    ),
+                ),
+                ("error", models.TextField(blank=True)),
             ],
             options={
-                'ordering': ['created_at', 'id'],
-                'indexes': [models.Index(condition=models.Q(('status', 'ready')), fields=['created_at'], name='slot_ready_oldest_first')],
+                "ordering": ["created_at", "id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "ready")), fields=["created_at"], name="slot_ready_oldest_first"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SlugHold',
+            name="SlugHold",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.CharField(max_length=63, unique=True)),
-                ('until', models.DateTimeField()),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("slug", models.CharField(max_length=63, unique=True)),
+                ("until", models.DateTimeField()),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Workspace',
+            name="Workspace",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('slug', models.CharField(max_length=63, unique=True)),
-                ('name', models.CharField(max_length=100)),
-                ('display_name', models.CharField(blank=True, max_length=150)),
-                ('schema_name', models.CharField(editable=False, max_length=63, unique=True)),
-                ('fingerprint', models.CharField(blank=True, editable=False, help_text='Migrations its schema has.', max_length=64)),
-                ('plan_code', models.CharField(default='free', max_length=40, verbose_name='plan')),
-                ('default_app_id', models.UUIDField(blank=True, help_text='The app that the short form acts on.', null=True)),
-                ('time_zone', models.CharField(default='UTC', max_length=64)),
-                ('locale', models.CharField(default='en', max_length=16)),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('status', models.CharField(choices=[('provisioning', 'Provisioning'), ('active', 'Active'), ('failed', 'Failed'), ('suspended', 'Suspended'), ('closing', 'Closing'), ('closed', 'Closed'), ('purged', 'Purged')], default='provisioning', max_length=14)),
-                ('status_before_closing', models.CharField(blank=True, editable=False, max_length=14)),
-                ('suspended_reason', models.CharField(blank=True, max_length=300)),
-                ('purge_after', models.DateTimeField(blank=True, null=True)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='owned_workspaces', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("slug", models.CharField(max_length=63, unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("display_name", models.CharField(blank=True, max_length=150)),
+                ("schema_name", models.CharField(editable=False, max_length=63, unique=True)),
+                (
+                    "fingerprint",
+                    models.CharField(blank=True, editable=False, help_text="Migrations its schema has.", max_length=64),
+                ),
+                ("plan_code", models.CharField(default="free", max_length=40, verbose_name="plan")),
+                (
+                    "default_app_id",
+                    models.UUIDField(blank=True, help_text="The app that the short form acts on.", null=True),
+                ),
+                ("time_zone", models.CharField(default="UTC", max_length=64)),
+                ("locale", models.CharField(default="en", max_length=16)),
+                ("config", models.JSONField(blank=True, default=dict)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("provisioning", "Provisioning"),
+                            ("active", "Active"),
+                            ("failed", "Failed"),
+                            ("suspended", "Suspended"),
+                            ("closing", "Closing"),
+                            ("closed", "Closed"),
+                            ("purged", "Purged"),
+                        ],
+                        default="provisioning",
+                        max_length=14,
+                    ),
+                ),
+                ("status_before_closing", models.CharField(blank=True, editable=False, max_length=14)),
+                ("suspended_reason", models.CharField(blank=True, max_length=300)),
+                ("purge_after", models.DateTimeField(blank=True, null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="owned_workspaces",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Role',
+            name="Role",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('code', models.CharField(max_length=40)),
-                ('name', models.CharField(max_length=100)),
-                ('codes', models.JSONField(blank=True, default=list, help_text='Permission codes of a custom role.')),
-                ('retired_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('workspace', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='roles', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("code", models.CharField(max_length=40)),
+                ("name", models.CharField(max_length=100)),
+                ("codes", models.JSONField(blank=True, default=list, help_text="Permission codes of a custom role.")),
+                ("retired_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="roles",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'id'],
+                "ordering": ["created_at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('service_account_name', models.CharField(blank=True, max_length=100)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('suspended', 'Suspended'), ('left', 'Left')], default='active', max_length=10)),
-                ('joined_at', models.DateTimeField()),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('role', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='workspaces.role')),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("service_account_name", models.CharField(blank=True, max_length=100)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("active", "Active"), ("suspended", "Suspended"), ("left", "Left")],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("joined_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "role",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="memberships", to="workspaces.role"
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['joined_at', 'id'],
+                "ordering": ["joined_at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('email', models.EmailField(max_length=254)),
-                ('token_hash', models.CharField(editable=False, max_length=64, unique=True)),
-                ('sealed_token', models.TextField(blank=True, editable=False)),
-                ('sent_at', models.DateTimeField(editable=False, null=True)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('accepted', 'Accepted'), ('revoked', 'Revoked'), ('expired', 'Expired')], default='pending', max_length=10)),
-                ('expires_at', models.DateTimeField()),
-                ('accepted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('role', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='workspaces.role')),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("email", models.EmailField(max_length=254)),
+                ("token_hash", models.CharField(editable=False, max_length=64, unique=True)),
+                ("sealed_token", models.TextField(blank=True, editable=False)),
+                ("sent_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("accepted", "Accepted"),
+                            ("revoked", "Revoked"),
+                            ("expired", "Expired"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "accepted_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "invited_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "role",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="workspaces.role"
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="invitations",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.AddIndex(
-            model_name='workspace',
-            index=models.Index(fields=['fingerprint', 'status'], name='workspace_fingerprint'),
+            model_name="workspace",
+            index=models.Index(fields=["fingerprint", "status"], name="workspace_fingerprint"),
         ),
         migrations.AddIndex(
-            model_name='workspace',
-            index=models.Index(condition=models.Q(('status__in', ['closing', 'closed'])), fields=['purge_after'], name='workspace_purge_due'),
+            model_name="workspace",
+            index=models.Index(
+                condition=models.Q(("status__in", ["closing", "closed"])),
+                fields=["purge_after"],
+                name="workspace_purge_due",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspace',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'active'), _negated=True), models.Q(('fingerprint', ''), _negated=True), _connector='OR'), name='active_workspace_has_a_known_schema'),
+            model_name="workspace",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "active"), _negated=True),
+                    models.Q(("fingerprint", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="active_workspace_has_a_known_schema",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspace',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['closing', 'closed']), _negated=True), ('purge_after__isnull', False), _connector='OR'), name='closing_workspace_has_a_purge_date'),
+            model_name="workspace",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status__in", ["closing", "closed"]), _negated=True),
+                    ("purge_after__isnull", False),
+                    _connector="OR",
+                ),
+                name="closing_workspace_has_a_purge_date",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='role',
-            constraint=models.UniqueConstraint(condition=models.Q(('retired_at', None)), fields=('workspace', 'code'), name='one_role_per_workspace_and_code'),
+            model_name="role",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("retired_at", None)),
+                fields=("workspace", "code"),
+                name="one_role_per_workspace_and_code",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='role',
-            constraint=models.UniqueConstraint(condition=models.Q(('workspace', None)), fields=('code',), name='one_built_in_role_per_code'),
+            model_name="role",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("workspace", None)), fields=("code",), name="one_built_in_role_per_code"
+            ),
         ),
         migrations.AddIndex(
-            model_name='membership',
-            index=models.Index(fields=['user', 'status'], name='membership_by_user'),
+            model_name="membership",
+            index=models.Index(fields=["user", "status"], name="membership_by_user"),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'left'), _negated=True), fields=('workspace', 'user'), name='one_present_membership_per_person'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "left"), _negated=True),
+                fields=("workspace", "user"),
+                name="one_present_membership_per_person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('status', 'left'), _negated=True), models.Q(('service_account_name', ''), _negated=True)), fields=('workspace', 'service_account_name'), name='one_present_service_account_per_name'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    models.Q(("status", "left"), _negated=True), models.Q(("service_account_name", ""), _negated=True)
+                ),
+                fields=("workspace", "service_account_name"),
+                name="one_present_service_account_per_name",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('service_account_name', ''), ('user__isnull', False)), models.Q(('user__isnull', True), models.Q(('service_account_name', ''), _negated=True)), _connector='OR'), name='member_is_a_person_or_a_service_account'),
+            model_name="membership",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("service_account_name", ""), ("user__isnull", False)),
+                    models.Q(("user__isnull", True), models.Q(("service_account_name", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="member_is_a_person_or_a_service_account",
+            ),
         ),
         migrations.AddIndex(
-            model_name='invitation',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['expires_at'], name='invitation_expiry'),
+            model_name="invitation",
+            index=models.Index(
+                condition=models.Q(("status", "pending")), fields=["expires_at"], name="invitation_expiry"
+            ),
         ),
         migrations.AddIndex(
-            model_name='invitation',
-            index=models.Index(condition=models.Q(('sent_at', None), ('status', 'pending')), fields=['created_at'], name='invitation_to_send'),
+            model_name="invitation",
+            index=models.Index(
+                condition=models.Q(("sent_at", None), ("status", "pending")),
+                fields=["created_at"],
+                name="invitation_to_send",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'pending')), fields=('workspace', 'email'), name='one_pending_invitation_per_address'),
+            model_name="invitation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "pending")),
+                fields=("workspace", "email"),
+                name="one_pending_invitation_per_address",
+            ),
         ),
     ]

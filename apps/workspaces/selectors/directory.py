@@ -19,9 +19,9 @@ def find_workspace(ref: str) -> Workspace | None:
 
 def workspaces_of(user: Any, *, query: str = "") -> QuerySet[Workspace]:
     """The workspaces in which ``user`` is an active member, by name; ``query`` is looked for in name and slug."""
-    found = Workspace.objects.filter(
-        memberships__user=user.pk, memberships__status=MembershipStatus.ACTIVE
-    ).exclude(status=WorkspaceStatus.PURGED)
+    found = Workspace.objects.filter(memberships__user=user.pk, memberships__status=MembershipStatus.ACTIVE).exclude(
+        status=WorkspaceStatus.PURGED
+    )
     if query:
         found = found.filter(Q(slug__icontains=query) | Q(name__icontains=query) | Q(display_name__icontains=query))
     return found.order_by("name", "id")

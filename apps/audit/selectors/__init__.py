@@ -1,0 +1,3 @@
+from apps.audit.selectors.overview import latest_acts
+
+__all__ = ["latest_acts"]
