@@ -40,6 +40,13 @@
     if (place) place.hidden = true;
   });
 
+  document.addEventListener("input", (event) => {
+    if (event.target.type === "range") {
+      const output = event.target.parentElement.querySelector("output");
+      if (output) output.textContent = event.target.value;
+    }
+  });
+
   /* A page that comes back from the browser's memory must not come back with its button still waiting. */
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) document.querySelectorAll("button[disabled]").forEach((button) => (button.disabled = false));

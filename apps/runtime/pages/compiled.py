@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from apps.applications.definitions.blocks import form_actions, iter_blocks, iter_expressions
 from apps.common.expressions import Program, compile_expression
+from apps.common.schemas import InputSchema
 from apps.runtime.pages.fields import Field, build_fields
 from apps.runtime.pages.projection import Use, project, uses_of
 from apps.runtime.pages.submissions import Submission
@@ -26,7 +27,7 @@ class CompiledForm:
     """The form of one action."""
 
     action: str
-    input_schema: Mapping[str, Any]
+    schema: InputSchema
     mode: str
     fields: tuple[Field, ...]
 
@@ -108,7 +109,7 @@ def compile_page(definition: Mapping[str, Any]) -> CompiledPage:
         forms={
             name: CompiledForm(
                 action=name,
-                input_schema=actions[name].get("input", {"type": "object"}),
+                schema=InputSchema(actions[name].get("input", {"type": "object"})),
                 mode=actions[name].get("mode", "sync"),
                 fields=build_fields(actions[name].get("input", {})),
             )

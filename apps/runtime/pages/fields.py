@@ -1,8 +1,10 @@
 """From an action's input schema to the fields of its form.
 
-What a field needs comes from JSON Schema alone: ``title`` is the label, ``description`` the help, ``examples`` the
-placeholder, ``default`` what stands in it at first, the limits become the browser's own checks. The server checks
-everything again (``submissions.py``); the browser's checks are a kindness.
+What a field needs comes from the schema alone (``apps.common.schemas.INPUT_SCHEMA``): ``title`` is the label,
+``description`` (and ``x-help``) the help, ``x-placeholder`` the placeholder, ``default`` what stands in it at first,
+``x-labels`` what people read for the values of an enum, ``x-unit`` what stands beside a number, ``x-order`` the order;
+the limits become the browser's own checks. The server checks everything again (``submissions.py``); the browser's
+checks are a kindness.
 
 ======================================  =====================================================
 schema                                  field
@@ -15,6 +17,7 @@ schema                                  field
 ``boolean``                             a tick box
 ``enum``                                radio buttons (required, up to four), else a select
 array of these                          one value per line; of an ``enum``: tick boxes
+``x-widget``                            ``radio``, ``select``, ``slider``, ``textarea`` instead of the above
 ``object``                              a group of fields
 anything else                           JSON, as text
 ======================================  =====================================================
@@ -63,6 +66,7 @@ class Field:
     initial: tuple[str, ...] = ()
     key: str = ""
     """The member of its object that it fills: the last part of ``name``."""
+    unit: str = ""
     reads: str = "word"
     """How what is typed is read: a ``word``, ``lines`` of words, or ``json``."""
 
@@ -108,6 +112,8 @@ def key_of(value: Any) -> str:
 
 def _fields_of(schema: Mapping[str, Any], *, name: str, pointer: str, depth: int) -> tuple[Field, ...]:
     required = set(schema.get("required", ()))
+    properties = schema.get("properties", {})
+    order = [*(key for key in schema.get("x-order", ()) if key in properties), *properties]
     return tuple(
         _field(
             each,
@@ -117,33 +123,37 @@ def _fields_of(schema: Mapping[str, Any], *, name: str, pointer: str, depth: int
             required=key in required,
             depth=depth,
         )
-        for key, each in schema.get("properties", {}).items()
-        if isinstance(each, Mapping)
+        for key, each in ((key, properties[key]) for key in dict.fromkeys(order))
     )
 
 
 def _field(schema: Mapping[str, Any], *, key: str, name: str, pointer: str, required: bool, depth: int) -> Field:
-    kind = _type_of(schema)
+    kind = schema["type"]
     common: dict[str, Any] = {
         "key": key,
         "name": name,
         "pointer": pointer,
         "label": str(schema.get("title") or words_of(key)),
-        "help": str(schema.get("description") or ""),
+        "help": " ".join(str(schema[name]) for name in ("description", "x-help") if schema.get(name)),
         "required": required,
         "schema": schema,
         "initial": value_as_text(schema, schema.get("default")),
+        "unit": str(schema.get("x-unit", "")),
     }
+    wanted = schema.get("x-widget")
     if "enum" in schema:
         choices = _choices(schema)
-        radios = required and len(choices) <= MAX_RADIOS
+        radios = wanted == "radio" or (required and len(choices) <= MAX_RADIOS and wanted != "select")
         return Field(widget="radios" if radios else "select", choices=choices, **common)
     if kind == "boolean":
         return Field(widget="checkbox", **common | {"required": False})
     if kind in {"number", "integer"}:
-        return Field(widget="input", attributes=_number_attributes(schema, kind), **common)
+        attributes = _number_attributes(schema, kind)
+        if wanted == "slider" and {"minimum", "maximum"} <= schema.keys():
+            return Field(widget="slider", attributes=attributes | {"type": "range"}, **common)
+        return Field(widget="input", attributes=attributes, **common)
     if kind == "string":
-        if schema.get("format") == "text":
+        if schema.get("format") == "text" or wanted == "textarea":
             return Field(widget="textarea", attributes=_length_attributes(schema) | {"rows": "5"}, **common)
         return Field(widget="input", attributes=_string_attributes(schema, key), **common)
     if kind == "array":
@@ -162,30 +172,16 @@ def _field(schema: Mapping[str, Any], *, key: str, name: str, pointer: str, requ
     return Field(widget="textarea", attributes={"rows": "6", "spellcheck": "false"}, reads="json", **common)
 
 
-def _type_of(schema: Mapping[str, Any]) -> str:
-    kind = schema.get("type", "")
-    if isinstance(kind, list):
-        plain = [each for each in kind if each != "null"]
-        return plain[0] if len(plain) == 1 else ""
-    return str(kind)
-
-
 def _is_plain(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and _type_of(schema) in {"string", "number", "integer", "boolean"}
+    return isinstance(schema, Mapping) and schema.get("type") in {"string", "number", "integer", "boolean"}
 
 
 def _choices(schema: Mapping[str, Any]) -> tuple[Choice, ...]:
-    labels = schema.get("enumLabels") or schema.get("x-labels") or {}
-    choices = []
-    for index, value in enumerate(schema["enum"]):
-        if value is None:
-            continue
-        key = key_of(value)
-        label = labels[index] if isinstance(labels, list) and index < len(labels) else None
-        label = labels.get(key) if isinstance(labels, Mapping) else label
-        shown = {True: "Yes", False: "No"}[value] if isinstance(value, bool) else key
-        choices.append(Choice(key=key, value=value, label=str(label or shown)))
-    return tuple(choices)
+    labels = schema.get("x-labels", {})
+    return tuple(
+        Choice(key=key_of(value), value=value, label=str(labels.get(key_of(value)) or key_of(value)))
+        for value in schema["enum"]
+    )
 
 
 def _number_attributes(schema: Mapping[str, Any], kind: str) -> dict[str, str]:
@@ -256,13 +252,10 @@ def _length_attributes(schema: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _lines_attributes(items: Mapping[str, Any]) -> dict[str, str]:
-    if _type_of(items) in {"number", "integer"} or items.get("format") in {"email", "uri", "date"}:
+    if items.get("type") in {"number", "integer"} or items.get("format") in {"email", "uri", "date"}:
         return {"spellcheck": "false", "autocapitalize": "off"}
     return {}
 
 
 def _placeholder(schema: Mapping[str, Any]) -> dict[str, str]:
-    examples = schema.get("examples")
-    if isinstance(examples, list) and examples and not isinstance(examples[0], dict | list):
-        return {"placeholder": f"e.g. {key_of(examples[0])}"}
-    return {}
+    return {"placeholder": str(schema["x-placeholder"])} if schema.get("x-placeholder") else {}

@@ -33,6 +33,7 @@ class BoundField:
     errors: tuple[str, ...]
     aria: SafeString
     size: str
+    unit: str = ""
     fields: tuple[BoundField, ...] = ()
 
     @property
@@ -117,14 +118,15 @@ def _bind(field: Field, action: str, submission: Submission | None) -> BoundFiel
         choices=field.choices,
         values=values,
         errors=errors,
-        aria=_aria(own, bool(field.help), len(errors)),
+        aria=_aria(own, bool(field.help), bool(field.unit), len(errors)),
         size="half" if field.attributes.get("type") in _HALF_WIDTH or field.widget == "select" else "full",
+        unit=field.unit,
         fields=tuple(_bind(each, action, submission) for each in field.fields),
     )
 
 
-def _aria(own: str, has_help: bool, errors: int) -> SafeString:
-    described = [f"{own}-help"] if has_help else []
+def _aria(own: str, has_help: bool, has_unit: bool, errors: int) -> SafeString:
+    described = [f"{own}-{part}" for part, there in (("help", has_help), ("unit", has_unit)) if there]
     described += [f"{own}-error" if number == 0 else f"{own}-error-{number + 1}" for number in range(errors)]
     result = mark_safe("")
     if described:
