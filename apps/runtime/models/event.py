@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from django.db import models
 
 from apps.common.models import TenantModel
+from apps.common.querysets import TenantManager
+from apps.runtime.querysets import EventQuerySet
 
 
 class RuntimeEvent(TenantModel):
@@ -25,6 +29,8 @@ class RuntimeEvent(TenantModel):
     milliseconds = models.FloatField()
     run_id = models.UUIDField(null=True)
     at = models.DateTimeField()
+
+    objects: ClassVar[Any] = TenantManager.of(EventQuerySet)
 
     class Meta(TenantModel.Meta):
         ordering = ["-at", "-id"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from django.db import models
 
 from apps.common.models import TenantModel
+from apps.common.querysets import TenantManager
+from apps.runtime.querysets import SessionQuerySet
 
 
 class Session(TenantModel):
@@ -17,6 +21,8 @@ class Session(TenantModel):
     started_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = TenantManager.of(SessionQuerySet)
 
     class Meta(TenantModel.Meta):
         ordering = ["-started_at", "-id"]

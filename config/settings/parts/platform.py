@@ -42,6 +42,8 @@ DEFINITION_MAX_BYTES = 256 * 1024
 RUN_INLINE_LIMIT = timedelta(seconds=5)
 RUNTIME_REFRESH = timedelta(milliseconds=500)
 RUNTIME_EVENT_FLUSH = timedelta(seconds=1)
+#: Whether a thread of the web process writes events and shares rate limits; tests call it themselves.
+RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=True)
 
 # Outbound calls
 OUTBOUND_TIMEOUT = timedelta(seconds=30)
