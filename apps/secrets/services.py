@@ -9,6 +9,7 @@ the database.
 from __future__ import annotations
 
 import base64
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -45,12 +46,7 @@ def seal_value(plaintext: bytes, *, model: str, key: str, field: str) -> str:
 
 def open_value(envelope: str, *, model: str, key: str, field: str) -> bytes:
     """What ``seal_value`` was given. Raises KeyMissing, or SealBroken for an envelope that isn't this field's."""
-    try:
-        version, key_id, wrapped, sealed = envelope.split(".")
-    except ValueError as error:
-        raise SealBroken("This is not an envelope.") from error
-    if version != _VERSION:
-        raise SealBroken(f"Envelopes of version {version} are unknown.")
+    key_id, wrapped, sealed = _parts(envelope)
     wrapping_key = _keys().get(key_id)
     if wrapping_key is None:
         raise KeyMissing
@@ -58,8 +54,54 @@ def open_value(envelope: str, *, model: str, key: str, field: str) -> bytes:
     return _decrypt(_decrypt(wrapping_key, wrapped, bound_to), sealed, bound_to)
 
 
+def rewrap_value(envelope: str, *, model: str, key: str, field: str) -> str:
+    """The same sealed value under the present key-encryption key: what a rotation does to every stored envelope.
+
+    Returns the envelope as it is when the present key made it. Raises like ``open_value``.
+    """
+    if key_of(envelope) == active_key_id():
+        return envelope
+    return seal_value(open_value(envelope, model=model, key=key, field=field), model=model, key=key, field=field)
+
+
+def key_of(envelope: str) -> str:
+    """The id of the key-encryption key that an envelope needs. Raises SealBroken for what is no envelope."""
+    return _parts(envelope)[0]
+
+
+def active_key_id() -> str:
+    """The id of the key-encryption key that seals now: the first in the settings."""
+    return _active_key()[0]
+
+
+def configured_keys() -> dict[str, bytes]:
+    """All key-encryption keys by id, the sealing one first. Raises ImproperlyConfigured, or OSError for their file."""
+    return _keys()
+
+
+def seal_answer(body: bytes, record_id: str) -> bytes:
+    """A kept API answer that bears a secret (``apps.common.api.idempotency``), sealed for its record."""
+    return seal_value(body, model="common.IdempotencyRecord", key=record_id, field="body").encode()
+
+
+def open_answer(sealed: bytes, record_id: str) -> bytes:
+    """What ``seal_answer`` was given."""
+    return open_value(sealed.decode(), model="common.IdempotencyRecord", key=record_id, field="body")
+
+
+def _parts(envelope: str) -> tuple[str, str, str]:
+    try:
+        version, key_id, wrapped, sealed = envelope.split(".")
+    except ValueError as error:
+        raise SealBroken("This is not an envelope.") from error
+    if version != _VERSION:
+        raise SealBroken(f"Envelopes of version {version} are unknown.")
+    return key_id, wrapped, sealed
+
+
 def _binding(model: str, key: str, field: str) -> bytes:
-    return f"{model}|{key}|{field}".encode()
+    # As JSON, so that no two different triples make the same bytes.
+    return json.dumps([model, key, field]).encode()
 
 
 def _encrypt(key: bytes, plaintext: bytes, bound_to: bytes) -> str:
@@ -95,6 +137,8 @@ def _parse_keys(listed: tuple[str, ...], path: str) -> dict[str, bytes]:
             key = base64.b64decode(encoded, validate=True)
         except ValueError as error:
             raise ImproperlyConfigured(f"SECRETS_KEYS: the key {key_id!r} is not base64.") from error
+        if key_id in keys:
+            raise ImproperlyConfigured(f"SECRETS_KEYS: the id {key_id!r} is there twice.")
         if len(key) != _KEY_BYTES or not key_id or "." in key_id:
             raise ImproperlyConfigured(
                 f"SECRETS_KEYS: {key_id!r} must be `id:base64` with {_KEY_BYTES} bytes, and an id without dots."
