@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from apps.audit.models import AuditEvent
 from apps.common.actors import Actor
+from apps.common.tenancy import HasSchema, enter, enter_public
 
 #: Keys whose values never reach the trail.
 _SECRET_WORDS = ("password", "secret", "token", "key_hash", "dsn", "private_key", "totp")
 _MASK = "••••"
+
+
+class AuditedWorkspace(HasSchema, Protocol):
+    """A workspace, and whether its schema is there already (the fingerprint of the migrations that it has)."""
+
+    @property
+    def fingerprint(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,20 @@ def record_act(
         request_id=actor.request_id,
         address=actor.address,
     )
+
+
+def record_act_in(
+    workspace: AuditedWorkspace,
+    *,
+    actor: Actor,
+    action: str,
+    target: Target,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+) -> AuditEvent:
+    """Append one act to the trail of ``workspace``, wherever the caller is; to the platform's while it has no schema."""
+    with enter(workspace) if workspace.fingerprint else enter_public():
+        return record_act(actor=actor, action=action, target=target, now=now, changes=changes)
 
 
 def mask_secrets(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from apps.common.actors import Actor
+from apps.common.errors import Denied
 from apps.common.tenancy import HasSchema
 
 #: The built-in roles, from the one that may do everything to the one that may look.
@@ -78,6 +79,11 @@ class Grant:
 
     def allows(self, code: str) -> bool:
         return code in self.codes
+
+    def require(self, code: str) -> None:
+        """Raise Denied, naming the permission, unless the caller holds it here."""
+        if code not in self.codes:
+            raise Denied(f"This needs the permission {code}, which you don't have here.", permission=code)
 
 
 class PermissionResolver(Protocol):

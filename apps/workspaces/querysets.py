@@ -73,6 +73,6 @@ class InvitationQuerySet(_Invitations):
     def pending(self) -> Self:
         return self.filter(status=InvitationStatus.PENDING)
 
-    def to_send(self) -> Self:
-        """Pending ones whose mail hasn't left yet."""
-        return self.filter(status=InvitationStatus.PENDING, sent_at=None)
+    def to_send(self, now: datetime) -> Self:
+        """Pending ones whose mail hasn't left yet and is to be tried now."""
+        return self.filter(status=InvitationStatus.PENDING, sent_at=None, send_after__lte=now, expires_at__gt=now)

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from apps.access.models import Decision
 from apps.access.selectors.grants import grant_for
-from apps.audit.services import Target, record_act
+from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor, ActorKind
 from apps.common.permissions import Grant
-from apps.common.tenancy import enter, enter_public
+from apps.common.tenancy import enter_public
 
 
 class Resolver:
@@ -66,15 +66,15 @@ def record_refusal(
             decided_by=_decided_by(actor, grant, code=code, reason=reason),
             request_id=actor.request_id,
         )
-    if grant is not None and status == 403 and grant.workspace.fingerprint:
-        with enter(grant.workspace):
-            record_act(
-                actor=actor,
-                action="access.refused",
-                target=Target(kind="decision", id=str(decision.pk), name=action),
-                changes={"permission": code, "path": target, "reason": reason},
-                now=now,
-            )
+    if grant is not None and status == 403:
+        record_act_in(
+            grant.workspace,
+            actor=actor,
+            action="access.refused",
+            target=Target(kind="decision", id=str(decision.pk), name=action),
+            changes={"permission": code, "path": target, "reason": reason},
+            now=now,
+        )
     return decision
 
 

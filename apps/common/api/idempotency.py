@@ -41,7 +41,7 @@ _open: Sealer | None = None
 
 def set_sealer(seal: Sealer, open_sealed: Sealer) -> None:
     """Whoever keeps secrets tells how answers that bear one are sealed: ``(body, record id) → sealed``, and back."""
-    global _seal, _open  # noqa: PLW0603 - one process, one sealer
+    global _seal, _open
     _seal, _open = seal, open_sealed
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -353,6 +353,6 @@ BUILT_IN_ARITIES: dict[str, tuple[int, int]] = {
     "startsWith": (2, 2),
     "endsWith": (2, 2),
     "now": (0, 0),
-    **{name: (1, 2) for name in _CEL_TIME_PARTS.split()},
+    **dict.fromkeys(_CEL_TIME_PARTS.split(), (1, 2)),
 }
 """CEL's own functions that may be called, with how many arguments they take, the receiver included."""

@@ -15,8 +15,8 @@ from typing import Any
 import cel
 
 from .errors import EvaluationFailed, ExpressionRefused, Position
-from .functions import FUNCTIONS
 from .functions import BUILT_IN_ARITIES as BUILT_IN
+from .functions import FUNCTIONS
 from .lexer import Call, TokenizedSource, tokenize
 from .values import MAX_INT, plain
 

@@ -24,6 +24,8 @@ class Invitation(StatefulModel, TimestampedModel):
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     sealed_token = models.TextField(blank=True, editable=False)
     sent_at = models.DateTimeField(null=True, editable=False)
+    send_after = models.DateTimeField(editable=False, help_text="When the mail is tried next.")
+    send_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     status = models.CharField(max_length=10, choices=InvitationStatus, default=InvitationStatus.PENDING)
     invited_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, related_name="+")
     expires_at = models.DateTimeField()
@@ -47,7 +49,7 @@ class Invitation(StatefulModel, TimestampedModel):
                 name="invitation_expiry",
             ),
             models.Index(
-                fields=["created_at"],
+                fields=["send_after"],
                 condition=models.Q(status=InvitationStatus.PENDING, sent_at=None),
                 name="invitation_to_send",
             ),

@@ -37,3 +37,8 @@ def active_service_account(*, workspace_ref: str, membership_id: UUID) -> Member
 def codes_of_role(role: Role) -> frozenset[str]:
     """The permission codes that a role holds: declared in code when it is built in, its own when it is custom."""
     return registry.codes_of(role.code) if role.built_in else frozenset(role.codes)
+
+
+def count_members(workspace_id: UUID) -> int:
+    """How many people belong to the workspace; service accounts aren't counted."""
+    return Membership.objects.present().people().filter(workspace_id=workspace_id).count()
