@@ -15,7 +15,7 @@ class AccessPolicy(TenantModel):
         MEMBERS = "members", "Members"
         SIGNED_IN = "signed_in", "Anyone signed in"
         PUBLIC = "public", "Everyone"
-        PASSWORD = "password", "Everyone with the password"  # noqa: S105 - a word, not a password
+        PASSWORD = "password", "Everyone with the password"
         LINK = "link", "Everyone with the link"
 
     app = models.OneToOneField("applications.App", on_delete=models.CASCADE, related_name="access_policy")
