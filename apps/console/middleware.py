@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import get_script_prefix, set_script_prefix
 from django.utils.http import urlencode
@@ -43,7 +43,7 @@ def workspace_console(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
             if grant is None:
                 return HttpResponseRedirect(f"{PREFIX}{slug}/visit/?{urlencode({'next': request.get_full_path()})}")
         if grant is None:
-            return render(request, "404.html", status=404)
+            raise Http404
         if grant.workspace.status in {"provisioning", "failed", "purged"}:
             return render(request, "console/not_ready.html", {"workspace": grant.workspace}, status=409)
         request.workspace_grant = grant  # type: ignore[attr-defined]

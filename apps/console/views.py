@@ -10,6 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.common.admin import platform_site
+from apps.common.admin.sites import console_csp
 from apps.common.api.views import actor_of
 from apps.common.errors import AppRunError
 from apps.console.forms import VisitForm
@@ -33,6 +34,7 @@ def switch_workspace(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @login_required
+@console_csp
 def visit_workspace(request: HttpRequest, slug: str) -> HttpResponse:
     """The door: an operator says why before looking into a workspace that isn't theirs."""
     workspace = find_workspace(slug)

@@ -15,13 +15,15 @@ from unfold.sites import UnfoldAdminSite
 from apps.common.permissions import Grant
 
 
+#: The one exception to our Content-Security-Policy: Unfold's Alpine.js evaluates expressions and sets inline styles.
+console_csp = csp_replace({"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]})
+
+
 class ConsoleSite(UnfoldAdminSite):
     """What both have in common: sign-in by allauth (with its second factor), and audit in place of LogEntry."""
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """The stock guard, with the one exception to our Content-Security-Policy: Alpine.js evaluates expressions."""
-        relaxed = csp_replace({"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]})
-        return relaxed(super().admin_view(view, cacheable))
+        return console_csp(super().admin_view(view, cacheable))
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         """None: what happened is in the audit trail."""
