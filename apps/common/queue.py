@@ -14,14 +14,15 @@ from apps.common.tenancy import current_schema
 log = structlog.get_logger(__name__)
 
 
-def enqueue(name: str, *, queue: str | None = None, **ids: Any) -> None:
+def enqueue(name: str, *, queue: str | None = None, delay: float = 0, **ids: Any) -> None:
     """Send the task ``name`` with ``ids`` (strings, numbers; never rows) after the present transaction commits.
 
+    ``delay`` (seconds, short) is how long a worker waits before it starts; longer waits are rows with a time.
     The message is a wake-up only: when the broker is down this logs and returns, and the sweep finds the work later.
     """
     schema = current_schema()
     transaction.on_commit(
-        partial(_send, name, queue, schema, {key: _plain(value) for key, value in ids.items()}), robust=True
+        partial(_send, name, queue, delay, schema, {key: _plain(value) for key, value in ids.items()}), robust=True
     )
 
 
@@ -29,9 +30,16 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _send(name: str, queue: str | None, schema: str, kwargs: dict[str, Any]) -> None:
+def _send(name: str, queue: str | None, delay: float, schema: str, kwargs: dict[str, Any]) -> None:
     try:
-        current_app.send_task(name, kwargs=kwargs, queue=queue, headers={"_schema_name": schema}, retry=False)
+        current_app.send_task(
+            name,
+            kwargs=kwargs,
+            queue=queue,
+            countdown=delay or None,
+            headers={"_schema_name": schema},
+            retry=False,
+        )
     except Exception as error:
         # Whatever the broker's client raises: the row is the truth and the sweep will find it.
         log.warning("enqueue_failed", task=name, error=str(error))

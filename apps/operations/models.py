@@ -6,14 +6,16 @@ from django.db import models
 
 from apps.common.models import TimestampedModel
 from apps.common.states import StatefulModel
-from apps.operations.states import OPERATION_TRANSITIONS, OperationStatus
+from apps.operations.querysets import OperationQuerySet
+from apps.operations.states import FINISHED, OPERATION_TRANSITIONS, OperationStatus
 
 
 class Operation(StatefulModel, TimestampedModel):
     """One piece of slow work: the truth about it. The message in the queue is only a wake-up.
 
     ``steps`` holds, for each named step of the kind, ``{name, done_at, result}`` once it is done, so that a retry goes
-    on behind them. ``lease_until`` is when another worker may take over; ``attempt`` counts claims.
+    on behind them. ``lease_until`` is when another worker may take over. ``attempt`` counts claims and never goes back,
+    so that a late answer of an older attempt is recognised; ``failures`` counts towards the limit, and Retry resets it.
     """
 
     transitions = OPERATION_TRANSITIONS
@@ -29,14 +31,16 @@ class Operation(StatefulModel, TimestampedModel):
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
     message = models.CharField(max_length=300, blank=True)
     steps = models.JSONField(default=list)
+    current_step = models.CharField(max_length=80, blank=True, help_text="The step that was begun last.")
     attempt = models.PositiveIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField()
     cancel_requested = models.BooleanField(default=False)
     error = models.JSONField(null=True)
     result = models.JSONField(null=True)
-    requested_by = models.JSONField(default=dict, help_text="The actor, as it was then.")
+    requested_by = models.JSONField(default=dict, blank=True, help_text="The actor, as it was then.")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -52,7 +56,7 @@ class Operation(StatefulModel, TimestampedModel):
         ]
         indexes = [
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["-priority", "next_attempt_at"],
                 condition=models.Q(status=OperationStatus.QUEUED),
                 name="operation_due",
             ),
@@ -60,7 +64,14 @@ class Operation(StatefulModel, TimestampedModel):
                 fields=["lease_until"], condition=models.Q(status=OperationStatus.RUNNING), name="operation_leases"
             ),
             models.Index(fields=["workspace_id", "-created_at", "-id"], name="operation_by_workspace"),
+            models.Index(fields=["target_kind", "target_id", "-created_at"], name="operation_by_target"),
         ]
+
+    objects = OperationQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.target_id}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in FINISHED

@@ -15,6 +15,10 @@ class OperationStatus(TextChoices):
 
 _S = OperationStatus
 
+#: Those that nothing happens to any more, unless somebody retries a failed one.
+FINISHED = frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELED})
+PENDING = frozenset({_S.QUEUED, _S.RUNNING})
+
 OPERATION_TRANSITIONS = Transitions(
     _S,
     {

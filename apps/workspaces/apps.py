@@ -11,3 +11,5 @@ class WorkspacesConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("apps.workspaces.permissions")
+        import_module("apps.workspaces.kinds")
+        import_module("apps.workspaces.receivers")

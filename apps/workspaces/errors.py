@@ -79,3 +79,37 @@ class ServiceAccountNameTaken(Conflict):
 
     code = "service_account_name_taken"
     detail = "There is a service account with this name already. Choose another name."
+
+
+class WorkspaceNotFound(NotFound):
+    """No such workspace, or none that this caller may know of."""
+
+    code = "workspace_not_found"
+    detail = "There is no workspace with this id or slug."
+
+
+class SlugTaken(Conflict):
+    """The slug belongs to another workspace, or did until lately."""
+
+    code = "slug_taken"
+    detail = "This slug is taken. Choose another one."
+
+
+class TooManyWorkspaces(Conflict):
+    """One person owns as many workspaces as one person may."""
+
+    code = "too_many_workspaces"
+
+
+class OwnerNotPresent(Conflict):
+    """Ownership can go to an active member who is a person, and to nobody else."""
+
+    code = "owner_must_be_an_active_member"
+    detail = "Choose an active member who is a person."
+
+
+class AlreadyPurging(Conflict):
+    """The workspace's data are being deleted: there is no way back."""
+
+    code = "already_purging"
+    detail = "The grace period is over and this workspace is being deleted."

@@ -1,9 +1,20 @@
-"""The types of event, and what is counted, of workspaces and their members."""
+"""What this app registers with those below it: types of events, kinds of operations, what is counted."""
 
 from apps.common.metering import declare_gauge
 from apps.events.services import declare_event
+from apps.operations.services.kinds import Step, register_kind
 from apps.workspaces.selectors.memberships import count_members
+from apps.workspaces.services import provisioning, slots
 
+declare_event("workspace.created", "A workspace has its schema and can be used")
+declare_event("workspace.updated", "Settings of a workspace were changed; data.changes names them")
+declare_event("workspace.suspended", "An operator suspended a workspace; data.reason says why")
+declare_event("workspace.activated", "A suspended workspace can be used again")
+declare_event("workspace.transferred", "A workspace has another owner")
+declare_event("workspace.closing", "A workspace was closed; until data.purge_after it can be restored")
+declare_event("workspace.closed", "A closing workspace has come to rest")
+declare_event("workspace.restored", "A closed workspace can be used again")
+declare_event("workspace.purged", "A workspace and all its data are gone")
 declare_event("member.joined", "Somebody accepted an invitation and became a member")
 declare_event("member.changed", "A member's role was changed, or the member was suspended or reactivated")
 declare_event("member.left", "A member left or was removed")
@@ -13,3 +24,23 @@ declare_event("service_account.created", "A service account was made")
 declare_event("service_account.removed", "A service account was removed")
 
 declare_gauge("members", count_members)
+
+register_kind(
+    "workspaces.make_slot",
+    title="Make a schema for the pool",
+    target_kind="schema_slot",
+    steps=[Step("make_schema", slots.make_schema_step, "Making the tables.")],
+    on_failed=slots.give_up_slot,
+)
+register_kind(
+    "workspaces.finish",
+    title="Finish a workspace",
+    target_kind="workspace",
+    group="workspace",
+    steps=[
+        Step("make_schema", provisioning.make_schema_step, "Making the workspace's tables.", cancelable=False),
+        Step("open", provisioning.open_step, "Opening the workspace.", cancelable=False),
+    ],
+    on_failed=provisioning.mark_failed,
+    on_retried=provisioning.mark_provisioning,
+)

@@ -1,4 +1,4 @@
-"""The filters on memberships, roles and invitations."""
+"""The filters on workspaces, slots, memberships, roles and invitations."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from django.db import models
 from django.db.models import Q
 
 from apps.common.ids import parse_id
-from apps.workspaces.states import InvitationStatus, MembershipStatus, WorkspaceStatus
+from apps.workspaces.states import InvitationStatus, MembershipStatus, SlotStatus, WorkspaceStatus
 
 if TYPE_CHECKING:
-    from apps.workspaces.models import Invitation, Membership, Role
+    from apps.workspaces.models import Invitation, Membership, Role, SchemaSlot, Workspace
 
     _Memberships = models.QuerySet[Membership]
     _Roles = models.QuerySet[Role]
     _Invitations = models.QuerySet[Invitation]
+    _Slots = models.QuerySet[SchemaSlot]
+    _Workspaces = models.QuerySet[Workspace]
 else:
-    _Memberships = _Roles = _Invitations = models.QuerySet
+    _Memberships = _Roles = _Invitations = _Slots = _Workspaces = models.QuerySet
 
 
 class MembershipQuerySet(_Memberships):
@@ -76,3 +78,32 @@ class InvitationQuerySet(_Invitations):
     def to_send(self, now: datetime) -> Self:
         """Pending ones whose mail hasn't left yet and is to be tried now."""
         return self.filter(status=InvitationStatus.PENDING, sent_at=None, send_after__lte=now, expires_at__gt=now)
+
+
+class SchemaSlotQuerySet(_Slots):
+    """Slots by what can be done with them."""
+
+    def ready(self, fingerprint: str) -> Self:
+        """Fit for a workspace of the release with this fingerprint, oldest first."""
+        return self.filter(status=SlotStatus.READY, fingerprint=fingerprint).order_by("created_at")
+
+    def making(self) -> Self:
+        return self.filter(status=SlotStatus.MAKING)
+
+    def broken(self) -> Self:
+        return self.filter(status=SlotStatus.BROKEN)
+
+
+class WorkspaceQuerySet(_Workspaces):
+    """Workspaces by what has to happen to them."""
+
+    def closing(self) -> Self:
+        return self.filter(status=WorkspaceStatus.CLOSING)
+
+    def to_purge(self, now: datetime) -> Self:
+        """Closed, and their grace is over."""
+        return self.filter(status=WorkspaceStatus.CLOSED, purge_after__lte=now)
+
+    def with_schema(self) -> Self:
+        """Those that have a schema: all but the unfinished and the purged."""
+        return self.exclude(fingerprint="").exclude(status=WorkspaceStatus.PURGED)

@@ -17,7 +17,7 @@ from django.db import connections
 from config.env import ROOT
 
 _TEMPLATE_PREFIX = "apprun_template_"
-_SLOTS = 6
+_SLOTS = 12
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +123,7 @@ def _sources_digest() -> str:
     sources = [
         *ROOT.glob("apps/*/migrations/*.py"),
         *ROOT.glob("apps/*/management/commands/bootstrap.py"),
+        *ROOT.glob("apps/plans/services/*.py"),
         ROOT / "apps/common/schema_ddl.py",
         ROOT / "config/settings/parts/tenancy.py",
         Path(__file__),

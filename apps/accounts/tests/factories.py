@@ -12,7 +12,7 @@ PASSWORD = "correct horse 42"
 
 
 class UserFactory(factory.django.DjangoModelFactory[User]):
-    """A person without a workspace; ``PASSWORD`` signs them in."""
+    """A person with the workspace that everybody gets; ``PASSWORD`` signs them in."""
 
     class Meta:
         model = User

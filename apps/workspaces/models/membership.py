@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from uuid import NAMESPACE_URL, UUID, uuid5
+
 from django.db import models
 
 from apps.common.models import TimestampedModel
 from apps.common.states import StatefulModel
 from apps.workspaces.querysets import MembershipQuerySet, RoleQuerySet
 from apps.workspaces.states import MEMBERSHIP_TRANSITIONS, MembershipStatus
+
+
+def built_in_role_id(code: str) -> UUID:
+    """The id of a built-in role: the same everywhere, so that nobody has to look it up."""
+    return uuid5(NAMESPACE_URL, f"apprun:role:{code}")
 
 
 class Role(TimestampedModel):

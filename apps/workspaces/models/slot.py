@@ -6,6 +6,7 @@ from django.db import models
 
 from apps.common.models import TimestampedModel
 from apps.common.states import StatefulModel
+from apps.workspaces.querysets import SchemaSlotQuerySet
 from apps.workspaces.states import SLOT_TRANSITIONS, SlotStatus
 
 
@@ -18,6 +19,8 @@ class SchemaSlot(StatefulModel, TimestampedModel):
     fingerprint = models.CharField(max_length=64, blank=True)
     status = models.CharField(max_length=8, choices=SlotStatus, default=SlotStatus.MAKING)
     error = models.TextField(blank=True)
+
+    objects = SchemaSlotQuerySet.as_manager()
 
     class Meta:
         ordering = ["created_at", "id"]

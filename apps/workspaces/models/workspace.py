@@ -6,6 +6,7 @@ from django.db import models
 
 from apps.common.models import TimestampedModel, UUIDModel
 from apps.common.states import StatefulModel
+from apps.workspaces.querysets import WorkspaceQuerySet
 from apps.workspaces.states import WORKSPACE_TRANSITIONS, WorkspaceStatus
 
 
@@ -18,7 +19,7 @@ class Workspace(StatefulModel, TimestampedModel):
 
     transitions = WORKSPACE_TRANSITIONS
 
-    slug = models.CharField(max_length=63, unique=True)
+    slug = models.CharField(max_length=63)
     name = models.CharField(max_length=100)
     display_name = models.CharField(max_length=150, blank=True)
     schema_name = models.CharField(max_length=63, unique=True, editable=False)
@@ -33,10 +34,16 @@ class Workspace(StatefulModel, TimestampedModel):
     status_before_closing = models.CharField(max_length=14, blank=True, editable=False)
     suspended_reason = models.CharField(max_length=300, blank=True)
     purge_after = models.DateTimeField(null=True, blank=True)
+    purge_started_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From here on there is no way back."
+    )
+
+    objects = WorkspaceQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
+            models.UniqueConstraint(fields=["slug"], name="slug_belongs_to_one_workspace"),
             models.CheckConstraint(
                 condition=~models.Q(status=WorkspaceStatus.ACTIVE) | ~models.Q(fingerprint=""),
                 name="active_workspace_has_a_known_schema",

@@ -7,27 +7,23 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.workspaces.models import Membership, Role, SchemaSlot, Workspace
-from apps.workspaces.states import SlotStatus, WorkspaceStatus
+from apps.common.actors import SYSTEM
+from apps.common.schema_ddl import release_fingerprint
+from apps.workspaces.models import SchemaSlot, Workspace
+from apps.workspaces.services.creation import create_workspace
+from apps.workspaces.services.slots import add_slot, make_slot
 
 _numbers = count(1)
 
 
 def create_test_workspace(*, owner: Any, slug: str | None = None, name: str = "Test workspace") -> Workspace:
-    """An active workspace that ``owner`` owns, in a schema from the pool."""
-    slot = SchemaSlot.objects.filter(status=SlotStatus.READY).first()
-    assert slot is not None, "the test template has too few slots"
-    slot.status = SlotStatus.CLAIMED
-    slot.save()
-    made = Workspace.objects.create(
-        slug=slug or f"team-{next(_numbers)}",
-        name=name,
-        schema_name=slot.schema_name,
-        fingerprint=slot.fingerprint,
-        owner=owner,
-        status=WorkspaceStatus.ACTIVE,
+    """An active workspace that ``owner`` owns, made by the service; the pool is filled first when it is empty."""
+    if not _pool_has_one():
+        make_slot(slot_id=add_slot().pk)
+    return create_workspace(
+        owner=owner, slug=slug or f"team-{next(_numbers)}", name=name, actor=SYSTEM, now=timezone.now()
     )
-    Membership.objects.create(
-        workspace=made, user=owner, role=Role.objects.get(workspace=None, code="owner"), joined_at=timezone.now()
-    )
-    return made
+
+
+def _pool_has_one() -> bool:
+    return SchemaSlot.objects.ready(release_fingerprint()).exists()

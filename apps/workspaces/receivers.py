@@ -1,0 +1,21 @@
+"""What happens here when something happens elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from django.utils import timezone
+
+from apps.common.actors import Actor, ActorKind
+from apps.workspaces.services.creation import create_default_workspace
+
+
+@receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="default workspace")
+def give_default_workspace(sender: type, instance: Any, created: bool, raw: bool, **kwargs: Any) -> None:
+    """However a person was made, they have a workspace in the same transaction."""
+    if created and not raw:
+        actor = Actor(kind=ActorKind.USER, id=instance.pk, name=instance.get_full_name(), user_id=instance.pk)
+        create_default_workspace(owner=instance, actor=actor, now=timezone.now())
