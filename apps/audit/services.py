@@ -66,7 +66,10 @@ def record_act_in(
     now: datetime,
     changes: Mapping[str, Any] | None = None,
 ) -> AuditEvent:
-    """Append one act to the trail of ``workspace``, wherever the caller is; to the platform's while it has no schema."""
+    """Append one act to the trail of ``workspace``, wherever the caller is.
+
+    While it has no schema yet, the platform's trail keeps the act.
+    """
     with enter(workspace) if workspace.fingerprint else enter_public():
         return record_act(actor=actor, action=action, target=target, now=now, changes=changes)
 

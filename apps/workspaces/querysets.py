@@ -12,18 +12,10 @@ from apps.common.ids import parse_id
 from apps.workspaces.states import InvitationStatus, MembershipStatus, SlotStatus, WorkspaceStatus
 
 if TYPE_CHECKING:
-    from apps.workspaces.models import Invitation, Membership, Role, SchemaSlot, Workspace
-
-    _Memberships = models.QuerySet[Membership]
-    _Roles = models.QuerySet[Role]
-    _Invitations = models.QuerySet[Invitation]
-    _Slots = models.QuerySet[SchemaSlot]
-    _Workspaces = models.QuerySet[Workspace]
-else:
-    _Memberships = _Roles = _Invitations = _Slots = _Workspaces = models.QuerySet
+    from apps.workspaces.models import Invitation, Membership, Role, SchemaSlot, Workspace  # noqa: F401
 
 
-class MembershipQuerySet(_Memberships):
+class MembershipQuerySet(models.QuerySet["Membership"]):
     """Memberships, people's and service accounts'."""
 
     def active(self) -> Self:
@@ -52,7 +44,7 @@ class MembershipQuerySet(_Memberships):
         return found.exclude(workspace__status=WorkspaceStatus.PURGED)
 
 
-class RoleQuerySet(_Roles):
+class RoleQuerySet(models.QuerySet["Role"]):
     """Roles, built in and custom."""
 
     def usable_in(self, workspace: Any) -> Self:
@@ -65,7 +57,7 @@ class RoleQuerySet(_Roles):
         return self.filter(code=ref) if identifier is None else self.filter(pk=identifier)
 
 
-class InvitationQuerySet(_Invitations):
+class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations by e-mail."""
 
     def overdue(self, now: datetime) -> Self:
@@ -80,7 +72,7 @@ class InvitationQuerySet(_Invitations):
         return self.filter(status=InvitationStatus.PENDING, sent_at=None, send_after__lte=now, expires_at__gt=now)
 
 
-class SchemaSlotQuerySet(_Slots):
+class SchemaSlotQuerySet(models.QuerySet["SchemaSlot"]):
     """Slots by what can be done with them."""
 
     def ready(self, fingerprint: str) -> Self:
@@ -94,7 +86,7 @@ class SchemaSlotQuerySet(_Slots):
         return self.filter(status=SlotStatus.BROKEN)
 
 
-class WorkspaceQuerySet(_Workspaces):
+class WorkspaceQuerySet(models.QuerySet["Workspace"]):
     """Workspaces by what has to happen to them."""
 
     def closing(self) -> Self:

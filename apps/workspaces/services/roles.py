@@ -41,12 +41,7 @@ def create_role(
     codes = _known(permissions)
     require_held(codes, grant=grant, what="This role")
     workspace = lock_workspace(workspace_id)
-    code = check_slug(code, pointer="/code") if code is not None else make_slug(name, fallback="role")
-    if len(code) > _CODE_LENGTH:
-        if len(make_slug(name, fallback="role")) == len(code):
-            code = code[:_CODE_LENGTH].strip("-")
-        else:
-            raise InvalidInput.at("/code", "too_long", f"A role's code has at most {_CODE_LENGTH} characters.")
+    code = make_slug(name, fallback="role")[:_CODE_LENGTH].strip("-") if code is None else _checked(code)
     if code in BUILT_IN_ROLES:
         raise RoleCodeTaken
     try:
@@ -127,6 +122,12 @@ def _lock_role(workspace: Workspace, ref: str) -> Role:
     if found.built_in:
         raise BuiltInRole
     return found
+
+
+def _checked(code: str) -> str:
+    if len(code) > _CODE_LENGTH:
+        raise InvalidInput.at("/code", "too_long", f"A role's code has at most {_CODE_LENGTH} characters.")
+    return check_slug(code, pointer="/code")
 
 
 def _known(permissions: Collection[str]) -> frozenset[str]:

@@ -35,9 +35,7 @@ def create_service_account(
         raise InvalidInput.at("/role", "owner_is_a_person", "Only a person can own a workspace. Choose another role.")
     try:
         with transaction.atomic():
-            made = Membership.objects.create(
-                workspace=workspace, service_account_name=name, role=given, joined_at=now
-            )
+            made = Membership.objects.create(workspace=workspace, service_account_name=name, role=given, joined_at=now)
     except IntegrityError as error:
         raise ServiceAccountNameTaken from error
     record_act_in(
