@@ -156,34 +156,36 @@ def _texts(value: Any) -> Iterator[str]:
 def _written(value: Any, depth: int) -> Iterator[str]:
     if depth > MAX_DEPTH:
         raise ValueError(f"The value nests more than {MAX_DEPTH} deep.")
+    if isinstance(value, list | tuple):
+        yield "["
+        for index, item in enumerate(value):
+            if index:
+                yield ","
+            yield from _written(item, depth + 1)
+        yield "]"
+    elif isinstance(value, dict):
+        yield "{"
+        for index, key in enumerate(sorted(value, key=_utf16)):
+            yield f"{',' if index else ''}{encode_basestring(key)}:"
+            yield from _written(value[key], depth + 1)
+        yield "}"
+    else:
+        yield _scalar(value)
+
+
+def _scalar(value: Any) -> str:
     match value:
         case None:
-            yield "null"
-        case True:
-            yield "true"
-        case False:
-            yield "false"
+            return "null"
+        case bool():
+            return "true" if value else "false"
         case str():
-            yield encode_basestring(value)
+            return encode_basestring(value)
         case int():
-            yield str(value)
+            return str(value)
         case float():
-            yield _ecmascript_number(value)
-        case list() | tuple():
-            yield "["
-            for index, item in enumerate(value):
-                if index:
-                    yield ","
-                yield from _written(item, depth + 1)
-            yield "]"
-        case dict():
-            yield "{"
-            for index, key in enumerate(sorted(value, key=_utf16)):
-                yield f"{',' if index else ''}{encode_basestring(key)}:"
-                yield from _written(value[key], depth + 1)
-            yield "}"
-        case _:
-            raise ValueError(f"{type(value).__name__} is not a JSON value.")
+            return _ecmascript_number(value)
+    raise ValueError(f"{type(value).__name__} is not a JSON value.")
 
 
 def _utf16(key: Any) -> bytes:

@@ -26,7 +26,7 @@ class _NumberPattern(NamedTuple):
 
 
 def format_number(value: float | Decimal, pattern: str) -> str:
-    """``value`` written by ``pattern``, ties rounded away from zero: ``format_number(1234.5, "0,0.00")`` is ``1,234.50``.
+    """``value`` written by ``pattern``, ties rounded away from zero: 1234.5 by ``0,0.00`` is ``1,234.50``.
 
     A pattern is ``0`` (whole), with ``,0`` for thousands separators and ``.00`` for as many decimals as zeros, between
     an optional prefix and suffix of up to 16 characters; a ``%`` in the suffix multiplies by 100. A number that isn't

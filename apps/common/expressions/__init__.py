@@ -6,7 +6,7 @@ the limits of a value.
 
 from .errors import EvaluationFailed, ExpressionError, ExpressionRefused, Position
 from .program import Program, Reference, Scope, compile_expression
-from .values import plain
+from .values import plain, weight
 
 __all__ = [
     "EvaluationFailed",
@@ -18,4 +18,5 @@ __all__ = [
     "Scope",
     "compile_expression",
     "plain",
+    "weight",
 ]

@@ -252,7 +252,7 @@ def matches(value: Any, pattern: Any) -> bool:
 
 @lru_cache(maxsize=256)
 def _compiled_pattern(pattern: str) -> jsonschema_rs.Draft202012Validator:
-    """Rust's regular expressions by way of the schema validator: linear in the text, bounded in memory, no look-around."""
+    """Rust's regular expressions, by way of the schema validator: linear in the text and bounded in memory."""
     try:
         return jsonschema_rs.Draft202012Validator(
             {"type": "string", "pattern": pattern},
@@ -342,7 +342,8 @@ FUNCTIONS: dict[str, Function] = {
 }
 """By the name that expressions call. ``now()``, the run's time, is bound for each scope."""
 
-_CEL_TIME_PARTS = "getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds getMilliseconds"
+_CEL_DATE_PARTS = "getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear"
+_CEL_TIME_PARTS = "getHours getMinutes getSeconds getMilliseconds"
 BUILT_IN_ARITIES: dict[str, tuple[int, int]] = {
     "has": (1, 1),
     "int": (1, 1),

@@ -31,7 +31,7 @@ _TOKEN = re.compile(
     r"""
     (?P<space>[ \t\r\n\f]+|//[^\n]*)
   | (?P<text>[rR]?(?:\"{3}|'{3}|"|'))
-  | (?P<number>0[xX][0-9a-fA-F]+|[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+(?:[eE][+-]?[0-9]+)?)
+  | (?P<number>0[xX][0-9a-fA-F]+|(?:[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?)
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
   | (?P<symbol>&&|\|\||==|!=|<=|>=|[-+*/%!<>?:.,()\[\]{}])
     """,
@@ -79,7 +79,7 @@ class TokenizedSource:
         return _position(self._line_starts, offset)
 
     def roots(self) -> Iterator[int]:
-        """The indexes of the tokens that name a variable: neither a field, nor a function, nor a word of the language."""
+        """The indexes of the tokens that name a variable: no field, no function, no word of the language."""
         for index, token in enumerate(self.tokens):
             if token.kind != "name" or self._is_symbol(index - 1, ".") or self._is_symbol(index + 1, "("):
                 continue

@@ -49,9 +49,20 @@ class Reference:
 class Scope:
     """The variables and the time that expressions see, converted for the library once and only where they are read."""
 
-    def __init__(self, variables: Mapping[str, Any], *, now: datetime, deadline: float | None = None) -> None:
-        """``deadline`` is a moment of ``time.monotonic()`` after which no function is called any more."""
+    def __init__(
+        self,
+        variables: Mapping[str, Any],
+        *,
+        now: datetime,
+        deadline: float | None = None,
+        null_if_missing: frozenset[str] = frozenset(),
+    ) -> None:
+        """``deadline`` is a moment of ``time.monotonic()`` after which no function is called any more.
+
+        A field that isn't there is null instead of an error in the variables of ``null_if_missing``.
+        """
         self.variables: dict[str, Any] = dict(variables)
+        self.null_if_missing = null_if_missing
         self.now = now
         self.deadline = deadline
         self.failures: list[Exception] = []
@@ -96,9 +107,9 @@ class Scope:
             return
         value = self.variables[name]
         if field is not None:
-            if not isinstance(value, dict) or field not in value:
+            if not isinstance(value, dict) or (field not in value and name not in self.null_if_missing):
                 return
-            value = value[field]
+            value = value.get(field)
         self._context.add_variable(bound_name, value)
         self._loaded.add(bound_name)
 
@@ -117,7 +128,7 @@ class Program:
             _check_call(tokenized, call)
         try:
             cel.compile(source)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the library says, the source is refused
             raise _explained_syntax(tokenized, str(error)) from None
         self.source = source
         self._tokenized = tokenized
@@ -130,7 +141,7 @@ class Program:
         self._program = cel.compile(_replace(source, replaced))
 
     def evaluate(self, variables: Mapping[str, Any], *, now: datetime) -> Any:
-        """The value as plain JSON. Raises ``EvaluationFailed``; nothing that an expression does raises anything else."""
+        """The value as plain JSON. Raises ``EvaluationFailed``, whatever the expression does."""
         return self.evaluate_in(Scope({name: plain(value) for name, value in variables.items()}, now=now))
 
     def evaluate_in(self, scope: Scope) -> Any:
@@ -140,7 +151,7 @@ class Program:
             value = self._program.execute(context)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # a panic of the library derives from BaseException
+        except BaseException as error:  # noqa: BLE001 - a panic of the library derives from BaseException
             failures, scope.failures = scope.failures, []
             raise self._explained(error, failures[-1] if failures else None) from None
         if scope.failures:
@@ -153,38 +164,28 @@ class Program:
 
     def _explained(self, error: BaseException, failure: Exception | None) -> Exception:
         message = str(error)
+        function = _function_named_in(message).removeprefix("__")
         if failure is not None and "Python function call failed" in message:
             if not isinstance(failure, EvaluationFailed):
                 return failure
-            return EvaluationFailed(failure.detail, code=failure.code, position=self._call_position(message))
-        match error:
-            case ZeroDivisionError():
-                return EvaluationFailed("This divides by zero.", code="division_by_zero")
-            case OverflowError():
-                return EvaluationFailed("The result doesn't fit into 64 bits.", code="overflow")
-            case IndexError():
-                index = message.rpartition(":")[2].strip()
-                return EvaluationFailed(f"The list has no item {index}; items count from 0.", code="out_of_range")
-            case KeyError():
-                name = str(error.args[0]) if error.args else ""
-                return EvaluationFailed(
-                    f"There is no field {name!r} here. Ask has(…) first where it may be missing.",
-                    code="missing_field",
-                    position=self._position_of(name),
-                )
-            case TypeError() | ValueError():
-                return EvaluationFailed(_type_message(message), code="wrong_type")
+            return EvaluationFailed(failure.detail, code=failure.code, position=self._position_of(function))
+        if isinstance(error, KeyError):
+            name = str(error.args[0]) if error.args else ""
+            return EvaluationFailed(
+                f"There is no field {name!r} here. Ask has(…) first where it may be missing.",
+                code="missing_field",
+                position=self._position_of(name),
+            )
         if message.startswith("Undefined variable"):
             return self._undefined(message.split("'")[1])
-        function = _function_named_in(message)
-        if function:
+        if function and isinstance(error, RuntimeError):
             reason = message.partition("error: ")[2].removesuffix(". Check function arguments and their types.")
             return EvaluationFailed(
                 f"{function}() can't take this value: {reason}.",
                 code="bad_argument",
-                position=self._call_position(message),
+                position=self._position_of(function),
             )
-        return EvaluationFailed("The expression has no value.")
+        return _explained_by_type(error, message)
 
     def _undefined(self, bound_name: str) -> EvaluationFailed:
         for candidate, name, field in self.bindings:
@@ -203,9 +204,6 @@ class Program:
         return EvaluationFailed(
             f"Nothing is called {bound_name!r} here.", code="unknown_name", position=self._position_of(bound_name)
         )
-
-    def _call_position(self, message: str) -> Position | None:
-        return self._position_of(_function_named_in(message).removeprefix("__"))
 
     def _position_of(self, name: str) -> Position | None:
         """Where ``name`` stands, if it stands in one place only."""
@@ -309,6 +307,20 @@ def _explained_syntax(tokenized: TokenizedSource, message: str) -> ExpressionRef
     if token is None:
         return ExpressionRefused("Something is missing here.", position=position)
     return ExpressionRefused(f"{token.text[:40]!r} can't stand here.", position=position)
+
+
+def _explained_by_type(error: BaseException, message: str) -> EvaluationFailed:
+    match error:
+        case ZeroDivisionError():
+            return EvaluationFailed("This divides by zero.", code="division_by_zero")
+        case OverflowError():
+            return EvaluationFailed("The result doesn't fit into 64 bits.", code="overflow")
+        case IndexError():
+            index = message.rpartition(":")[2].strip()
+            return EvaluationFailed(f"The list has no item {index}; items count from 0.", code="out_of_range")
+        case TypeError() | ValueError():
+            return EvaluationFailed(_type_message(message), code="wrong_type")
+    return EvaluationFailed("The expression has no value.")
 
 
 def _type_message(message: str) -> str:

@@ -62,6 +62,7 @@ _BY_TYPE: dict[str, dict[str, Any]] = {
         "minLength": _COUNT,
         "maxLength": _COUNT,
         "pattern": {"type": "string", "maxLength": MAX_PATTERN},
+        "x-pattern-hint": _TEXT,
         "format": {"enum": list(FORMATS)},
         "enum": _options("string"),
         "x-labels": _LABELS,
@@ -242,7 +243,7 @@ def _closed(schema: Any) -> Any:
 
 
 def _too_deep(document: Any, at: str) -> FieldError | None:
-    """The first place that lies too deep, found without recursion: a level is a schema inside ``properties`` or ``items``."""
+    """The first place that lies too deep, without recursion; each schema in ``properties`` or ``items`` is a level."""
     waiting: list[tuple[Any, tuple[str, ...], int]] = [(document, (), 1)]
     while waiting:
         schema, path, level = waiting.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -31,7 +31,10 @@ _FORMATS = {
 
 
 def describe(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any]) -> Iterator[Finding]:
-    """What one error of the library means, as one finding for each field at fault."""
+    """What one error of the library means, as one finding for each field at fault.
+
+    A schema's ``x-pattern-hint`` says in words what its ``pattern`` asks for: "must be three capital letters".
+    """
     path = list(error.instance_path)
     parent = _parent_schema(schema, error.schema_path)
     facts = error.kind.as_dict()
@@ -50,48 +53,38 @@ def describe(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any]) ->
         case keyword:
             label = _label(parent, path[-1] if path else None)
             code, predicate = _predicate(keyword, facts, error)
+            if keyword == "pattern" and isinstance(parent.get("x-pattern-hint"), str):
+                predicate = parent["x-pattern-hint"].rstrip(".")
             yield path, code, f"{label} {predicate}."
 
 
+_PREDICATES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+    "type": ("wrong_type", lambda facts: f"must be {' or '.join(_TYPES.get(name, name) for name in facts['types'])}"),
+    "enum": ("not_in_enum", lambda facts: f"must be one of {_listed(facts['options'])}"),
+    "const": ("not_in_enum", lambda facts: f"must be {_written(facts['expected_value'])}"),
+    "minimum": ("too_small", lambda facts: f"must be at least {_written(facts['limit'])}"),
+    "maximum": ("too_large", lambda facts: f"must be at most {_written(facts['limit'])}"),
+    "exclusiveMinimum": ("too_small", lambda facts: f"must be more than {_written(facts['limit'])}"),
+    "exclusiveMaximum": ("too_large", lambda facts: f"must be less than {_written(facts['limit'])}"),
+    "multipleOf": ("not_a_multiple", lambda facts: f"must be a multiple of {_written(facts['multiple_of'])}"),
+    "minLength": ("too_short", lambda facts: f"must have at least {_counted(facts['limit'], 'character')}"),
+    "maxLength": ("too_long", lambda facts: f"may have at most {_counted(facts['limit'], 'character')}"),
+    "pattern": ("bad_pattern", lambda _: "doesn't have the form that is asked for"),
+    "format": ("bad_format", lambda facts: f"must be {_FORMATS.get(facts['format'], facts['format'])}"),
+    "minItems": ("too_few", lambda facts: f"must have at least {_counted(facts['limit'], 'item')}"),
+    "maxItems": ("too_many", lambda facts: f"may have at most {_counted(facts['limit'], 'item')}"),
+    "minProperties": ("too_few", lambda facts: f"must have at least {_counted(facts['limit'], 'entry')}"),
+    "maxProperties": ("too_many", lambda facts: f"may have at most {_counted(facts['limit'], 'entry')}"),
+    "uniqueItems": ("not_unique", lambda _: "may not hold the same item twice"),
+}
+"""For each keyword the code, and the rest of the sentence that begins with the field's title."""
+
+
 def _predicate(keyword: str, facts: Mapping[str, Any], error: jsonschema_rs.ValidationError) -> tuple[str, str]:
-    match keyword:
-        case "type":
-            return "wrong_type", f"must be {' or '.join(_TYPES.get(name, name) for name in facts['types'])}"
-        case "enum":
-            return "not_in_enum", f"must be one of {_listed(facts['options'])}"
-        case "const":
-            return "not_in_enum", f"must be {_written(facts['expected_value'])}"
-        case "minimum":
-            return "too_small", f"must be at least {_written(facts['limit'])}"
-        case "maximum":
-            return "too_large", f"must be at most {_written(facts['limit'])}"
-        case "exclusiveMinimum":
-            return "too_small", f"must be more than {_written(facts['limit'])}"
-        case "exclusiveMaximum":
-            return "too_large", f"must be less than {_written(facts['limit'])}"
-        case "multipleOf":
-            return "not_a_multiple", f"must be a multiple of {_written(facts['multiple_of'])}"
-        case "minLength":
-            if error.instance == "":
-                return "too_short", "can't be empty"
-            return "too_short", f"must have at least {_counted(facts['limit'], 'character')}"
-        case "maxLength":
-            return "too_long", f"may have at most {_counted(facts['limit'], 'character')}"
-        case "pattern":
-            return "bad_pattern", "doesn't have the form that is asked for"
-        case "format":
-            return "bad_format", f"must be {_FORMATS.get(facts['format'], facts['format'])}"
-        case "minItems":
-            return "too_few", f"must have at least {_counted(facts['limit'], 'item')}"
-        case "maxItems":
-            return "too_many", f"may have at most {_counted(facts['limit'], 'item')}"
-        case "minProperties":
-            return "too_few", f"must have at least {_counted(facts['limit'], 'entry')}"
-        case "maxProperties":
-            return "too_many", f"may have at most {_counted(facts['limit'], 'entry')}"
-        case "uniqueItems":
-            return "not_unique", "may not hold the same item twice"
-    return "invalid", "is not valid here"
+    if keyword == "minLength" and error.instance == "":
+        return "too_short", "can't be empty"
+    code, rest = _PREDICATES.get(keyword, ("invalid", lambda _: "is not valid here"))
+    return code, rest(facts)
 
 
 def _parent_schema(schema: Mapping[str, Any], schema_path: list[str | int]) -> Any:

