@@ -354,6 +354,6 @@ BUILT_IN_ARITIES: dict[str, tuple[int, int]] = {
     "startsWith": (2, 2),
     "endsWith": (2, 2),
     "now": (0, 0),
-    **dict.fromkeys(_CEL_TIME_PARTS.split(), (1, 2)),
+    **dict.fromkeys(f"{_CEL_DATE_PARTS} {_CEL_TIME_PARTS}".split(), (1, 2)),
 }
 """CEL's own functions that may be called, with how many arguments they take, the receiver included."""
