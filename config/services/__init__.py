@@ -2,7 +2,7 @@
 
 `with services(data_dir) as running:` gives `running.database_url` and `running.redis_url`. What DATABASE_URL and
 REDIS_URL name is used as it is; what they don't is started here, as an unprivileged account, listening on the loopback
-address only, its data below the data folder, and stopped at the end. README.md beside this file says how.
+address only, its data below the data folder, and stopped at the end.
 """
 
 from __future__ import annotations
@@ -140,10 +140,9 @@ def read_secret(path: Path, *, make: Callable[[], str] = lambda: secrets.token_u
 def make_data_folder(path: Path) -> None:
     """Makes the data folder unless it is there; root's can be entered by the servers' account, but not listed."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(exist_ok=True, mode=0o711 if is_root() else 0o700)
+        path.mkdir(mode=0o711 if is_root() else 0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise FolderNotOurs(f"Can't use {path} as data folder ({error.strerror}): set DATA_DIR to another.") from None
+        raise FolderNotOurs(f"Can't use {path} as data folder ({error.strerror}): set DATA_DIR.") from None
 
 
 def take_lock(stack: ExitStack, folder: Path) -> FolderLock:

@@ -24,6 +24,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_SYNC_EVERY = 1  # each run is written down at once: the health check reads it, a restart repeats nothing
 
 #: Public jobs only; the scheduler sends each with the public schema's header (apps/common/tasks.py refuses others).
 CELERY_BEAT_SCHEDULE = {
