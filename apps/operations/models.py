@@ -37,6 +37,7 @@ class Operation(StatefulModel, TimestampedModel):
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField()
+    waits_for_target = models.BooleanField(default=False, help_text="Another operation on its target was running.")
     cancel_requested = models.BooleanField(default=False)
     error = models.JSONField(null=True)
     result = models.JSONField(null=True)

@@ -1,5 +1,7 @@
 """The suite: real PostgreSQL and Redis, cheap password hashes, mail in memory."""
 
+import os
+
 from config.settings.base import *
 from config.settings.base import env
 
@@ -14,3 +16,6 @@ RATE_REGISTRATION = env.str("RATE_REGISTRATION", default="100000/3600")
 RATE_SIGN_IN = env.str("RATE_SIGN_IN", default="100000/60")
 SLOT_POOL_SIZE = 4
 RUNTIME_BACKGROUND = False
+# Each test process has its own queues; the workers that it starts are told.
+REDIS_KEY_PREFIX = env.str("REDIS_KEY_PREFIX", default=f"test-{os.getpid()}:")
+CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": REDIS_KEY_PREFIX}  # noqa: F405

@@ -5,6 +5,8 @@ from datetime import timedelta
 from config.env import env
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+#: Set apart what several platforms, or test processes, keep in one Redis database.
+REDIS_KEY_PREFIX = env.str("REDIS_KEY_PREFIX", default="")
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -13,6 +15,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "max_retries": 1,
+    "global_keyprefix": REDIS_KEY_PREFIX,
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

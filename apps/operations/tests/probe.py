@@ -1,0 +1,74 @@
+"""Kinds of operations for tests, registered in the test's process and, by ``--include``, in its workers.
+
+What they do to the outside world is a row in a table that no transaction of the engine's touches.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from django.db import connection
+
+from apps.common.errors import Unavailable
+from apps.operations.errors import StepFailed
+from apps.operations.services.kinds import Step, StepContext, find_kind, register_kind
+
+
+def make_table() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS probe_effect (operation uuid, step text, attempt int)")
+
+
+def effects() -> list[str]:
+    """The steps that were carried out, in order, each as often as it was."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT step FROM probe_effect ORDER BY ctid")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _note(context: StepContext, step: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO probe_effect VALUES (%s, %s, %s)", [context.operation_id, step, context.attempt])
+
+
+def _first(context: StepContext) -> dict[str, Any]:
+    _note(context, "first")
+    return {"seen": context.target_id}
+
+
+def _second(context: StepContext) -> dict[str, Any]:
+    """Does what ``params`` asks for: dies, sleeps, fails."""
+    _note(context, "second")
+    behaviour = context.params.get("second", "")
+    if (behaviour == "die" and context.attempt == 1) or behaviour == "die always":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif behaviour == "sleep":
+        time.sleep(float(context.params["seconds"]))
+    elif behaviour == "unavailable" and context.attempt < 3:
+        raise Unavailable("The other side does not answer.", retry_after=1)
+    elif behaviour == "refuse" and context.attempt == 1:
+        raise StepFailed("The name is taken on the other side.", code="name_taken")
+    elif behaviour == "surprise":
+        raise KeyError("nobody foresaw this")
+    return {}
+
+
+def _third(context: StepContext) -> dict[str, Any]:
+    _note(context, "third")
+    return {"first saw": context.results["first"]["seen"]}
+
+
+if find_kind("probe.work") is None:
+    register_kind(
+        "probe.work",
+        title="A probe",
+        target_kind="probe",
+        steps=[
+            Step("first", _first, "Doing the first thing."),
+            Step("second", _second, "Doing the second thing."),
+            Step("third", _third, "Doing the last thing.", cancelable=False),
+        ],
+    )

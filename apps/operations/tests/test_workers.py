@@ -1,0 +1,85 @@
+"""Operations and real worker processes that die."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.common.actors import SYSTEM
+from apps.operations.models import Operation
+from apps.operations.services.engine import claim_operation
+from apps.operations.services.requests import request_operation
+from apps.operations.services.sweep import sweep_operations
+from apps.operations.tests import probe
+from config.testing.processes import StartWorker, wait_for
+
+PROBE = "apps.operations.tests.probe"
+
+
+def ask(**params: Any) -> Operation:
+    return request_operation(kind="probe.work", target_id=uuid4(), actor=SYSTEM, now=timezone.now(), params=params)
+
+
+def status(operation: Operation) -> str:
+    operation.refresh_from_db()
+    return str(operation.status)
+
+
+@pytest.fixture(autouse=True)
+def _table(committed_database: str, django_db_blocker: Any) -> Any:
+    with django_db_blocker.unblock():
+        probe.make_table()
+        yield
+        connection.close()
+
+
+def test_fault_14_kill_9_in_a_step_goes_on_from_that_step(worker_process: StartWorker) -> None:
+    worker = worker_process(include=PROBE)
+    operation = ask(second="die")
+    assert wait_for(lambda: worker.process.poll() is not None), worker.read_log()
+    assert status(operation) == "running"
+    assert [record["name"] for record in operation.steps if record["done_at"]] == ["first"]
+    second = worker_process(include=PROBE)
+    # What 60 seconds without a heartbeat do:
+    Operation.objects.filter(pk=operation.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    sweep_operations(now=timezone.now())
+    assert wait_for(lambda: status(operation) == "succeeded"), second.read_log()
+    assert operation.attempt == 2
+    assert probe.effects() == ["first", "second", "second", "third"]
+
+
+def test_fault_15_message_lost_is_picked_up_by_the_sweep(worker_process: StartWorker) -> None:
+    worker = worker_process(include=PROBE)
+    operation = Operation.objects.create(
+        kind="probe.work",
+        group="probe.work",
+        target_kind="probe",
+        target_id="x",
+        steps=[{"name": "first", "done_at": None, "result": None}],
+        next_attempt_at=timezone.now() - timedelta(minutes=1),
+        requested_by=SYSTEM.as_json(),
+    )
+    assert not wait_for(lambda: status(operation) != "queued", seconds=1)
+    sweep_operations(now=timezone.now())
+    assert wait_for(lambda: status(operation) == "succeeded"), worker.read_log()
+
+
+def test_fault_16_two_claim_the_same_one_one_wins() -> None:
+    operation = ask()
+
+    def claim(owner: int) -> bool:
+        try:
+            return claim_operation(operation_id=operation.pk, owner=str(owner), now=timezone.now()) is not None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(8))) == 1
+    assert status(operation) == "running"
+    assert operation.attempt == 1
