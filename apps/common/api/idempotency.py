@@ -8,12 +8,15 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from rest_framework.response import Response
 
+from apps.common.api import etag
 from apps.common.errors import Conflict, InvalidInput, KeyReused
 from apps.common.models import IdempotencyRecord
 from apps.common.tenancy import enter_public
@@ -22,69 +25,100 @@ if TYPE_CHECKING:
     from apps.common.api.views import ApiView
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_KEPT_HEADERS = ("Location", "ETag")
-#: Answers that a repeat should not get: they depend on the moment, not on the request.
-_NOT_KEPT = frozenset({401, 409, 429})
+_KEPT_HEADERS = ("Location", "ETag", "Retry-After")
+_OPERATION = "/api/v1/operations/"
+#: Answers that say "try again": a repeat must be able to get through.
+_NOT_KEPT = frozenset({401, 429})
 
 
 class StillRunning(Conflict):
-    """The first request with this key has not been answered yet."""
+    """The first request with this key has not been answered yet; ``retry_after`` is in seconds."""
 
     code = "idempotency_in_flight"
     detail = "A request with this Idempotency-Key is still running. Repeat it in a moment."
+    retry_after = 1.0
 
 
 Sealer = Callable[[bytes, str], bytes]
-_seal: Sealer | None = None
-_open: Sealer | None = None
+_registered: tuple[Sealer, Sealer] | None = None
 
 
 def set_sealer(seal: Sealer, open_sealed: Sealer) -> None:
     """Whoever keeps secrets tells how answers that bear one are sealed: ``(body, record id) → sealed``, and back."""
-    global _seal, _open
-    _seal, _open = seal, open_sealed
+    global _registered  # noqa: PLW0603 - one process, one sealer
+    _registered = (seal, open_sealed)
+
+
+def _sealer() -> tuple[Sealer, Sealer]:
+    if _registered is None:
+        raise ImproperlyConfigured("No sealer is registered; is apps.secrets installed?")
+    return _registered
 
 
 def answer_once(view: ApiView, handler: Callable[..., Response], key: str) -> Callable[..., Response]:
     """``handler``, but run once per caller and key.
 
-    The effect and its answer are one transaction: a process that dies in between leaves neither. Raises InvalidInput
-    for a malformed key, KeyReused when it came with another request, StillRunning while the first one runs.
+    The effect and its answer are one transaction, which holds the key's row locked: a process that dies in between
+    leaves neither, and the next repeat runs at once. Actions with transactions of their own hold it by a lease
+    instead. Raises InvalidInput for a malformed key, KeyReused when it came with another request, StillRunning while
+    the first one runs.
     """
     if not _KEY.fullmatch(key):
         raise InvalidInput("Idempotency-Key must be 1 to 255 visible ASCII characters.", code="invalid_idempotency_key")
 
     def run(request: Any, *args: Any, **kwargs: Any) -> Response:
-        caller = f"{view.actor.kind}:{view.actor.id}"
-        fingerprint = _fingerprint(request)
+        by_lease = view.act in view.own_transactions
         with enter_public():
-            record = _claim(caller=caller, key=key, fingerprint=fingerprint, now=view.now)
+            record = _claim(
+                caller=f"{view.actor.kind}:{view.actor.id}",
+                key=key,
+                fingerprint=_fingerprint(request),
+                now=view.now,
+                by_lease=by_lease,
+            )
         if record.status is not None:
             return _replay(record)
+        answer = _answer_by_lease if by_lease else _answer_locked
         try:
-            return _answer(view, handler, record, request, *args, **kwargs)
-        except BaseException:
-            with enter_public():
-                IdempotencyRecord.objects.filter(pk=record.pk, status=None).delete()
+            response = answer(view, record, lambda: handler(request, *args, **kwargs))
+        except StillRunning:
             raise
+        except Exception as error:
+            response = view.handle_exception(error)
+            if response.status_code >= 500 or response.status_code in _NOT_KEPT:
+                _forget(record)
+                raise
+            _keep(view, record, response)
+        except BaseException:
+            _forget(record)
+            raise
+        return response
 
     return run
 
 
-def _answer(
-    view: ApiView, handler: Callable[..., Response], record: IdempotencyRecord, request: Any, *args: Any, **kwargs: Any
-) -> Response:
-    try:
-        with transaction.atomic():
-            response = handler(request, *args, **kwargs)
-            _keep(view, record, response)
-            return response
-    except Exception as error:
-        response = view.handle_exception(error)
-        if response.status_code >= 500 or response.status_code in _NOT_KEPT:
-            raise
+def purge_answers(*, now: datetime) -> int:
+    """Delete the answers that are older than ``IDEMPOTENCY_RETENTION``; returns how many."""
+    return IdempotencyRecord.objects.filter(created_at__lt=now - settings.IDEMPOTENCY_RETENTION).delete()[0]
+
+
+def _answer_locked(view: ApiView, record: IdempotencyRecord, handle: Callable[[], Response]) -> Response:
+    with transaction.atomic():
+        with enter_public():
+            mine = IdempotencyRecord.objects.select_for_update(skip_locked=True).filter(pk=record.pk).first()
+        if mine is None:
+            raise StillRunning
+        if mine.status is not None:
+            return _replay(mine)
+        response = handle()
         _keep(view, record, response)
         return response
+
+
+def _answer_by_lease(view: ApiView, record: IdempotencyRecord, handle: Callable[[], Response]) -> Response:
+    response = handle()
+    _keep(view, record, response)
+    return response
 
 
 def _fingerprint(request: Any) -> str:
@@ -93,38 +127,52 @@ def _fingerprint(request: Any) -> str:
     return digest.hexdigest()
 
 
-def _claim(*, caller: str, key: str, fingerprint: str, now: datetime) -> IdempotencyRecord:
-    locked_until = now + settings.IDEMPOTENCY_LEASE
-    try:
-        with transaction.atomic():
-            return IdempotencyRecord.objects.create(
-                caller=caller, key=key, fingerprint=fingerprint, locked_until=locked_until, created_at=now
-            )
-    except IntegrityError:
-        pass
-    expired = IdempotencyRecord.objects.filter(
-        caller=caller, key=key, created_at__lt=now - settings.IDEMPOTENCY_RETENTION
-    )
-    if expired.delete()[0]:
-        return _claim(caller=caller, key=key, fingerprint=fingerprint, now=now)
-    record = IdempotencyRecord.objects.get(caller=caller, key=key)
+def _claim(*, caller: str, key: str, fingerprint: str, now: datetime, by_lease: bool) -> IdempotencyRecord:
+    """The record of this key: a new one, or an earlier one that is answered or may be taken over."""
+    locked_until = now + settings.IDEMPOTENCY_LEASE if by_lease else None
+    of_key = IdempotencyRecord.objects.filter(caller=caller, key=key)
+    for _attempt in range(3):
+        try:
+            with transaction.atomic():
+                return IdempotencyRecord.objects.create(
+                    caller=caller, key=key, fingerprint=fingerprint, locked_until=locked_until, created_at=now
+                )
+        except IntegrityError:
+            pass
+        of_key.filter(created_at__lt=now - settings.IDEMPOTENCY_RETENTION).delete()
+        record = of_key.first()
+        if record is not None:
+            break
+    else:
+        raise StillRunning
     if record.fingerprint != fingerprint:
         raise KeyReused
-    if record.status is None:
+    if record.status is None and by_lease:
         # The process that held it may have died: its lease runs out, and one repeat takes over.
-        abandoned = Q(pk=record.pk, status=None, locked_until__lt=now)
-        if not IdempotencyRecord.objects.filter(abandoned).update(locked_until=locked_until):
+        abandoned = of_key.filter(Q(status=None), Q(locked_until__lt=now) | Q(locked_until=None))
+        if not abandoned.update(locked_until=locked_until):
             raise StillRunning
     return record
 
 
+def _forget(record: IdempotencyRecord) -> None:
+    with enter_public():
+        IdempotencyRecord.objects.filter(pk=record.pk, status=None).delete()
+
+
 def _keep(view: ApiView, record: IdempotencyRecord, response: Response) -> None:
-    body = json.dumps(response.data, default=str).encode()
-    sealed = getattr(view, "action", None) in view.secret_answers
-    if sealed:
-        assert _seal is not None, "no sealer is registered; is apps.secrets installed?"
-        body = _seal(body, str(record.pk))
+    body = view.render(response)
     headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
+    revision = getattr(response, "revision", None)
+    if revision is not None:
+        headers["ETag"] = etag.make_etag(revision, body)
+    sealed = view.act in view.secret_answers and response.status_code < 400
+    if sealed:
+        body = _sealer()[0](body, str(record.pk))
+    if response.has_header("Content-Type"):
+        headers["Content-Type"] = response["Content-Type"]
+    elif response.content_type:
+        headers["Content-Type"] = response.content_type
     with enter_public():
         IdempotencyRecord.objects.filter(pk=record.pk).update(
             status=response.status_code, headers=headers, body=body, sealed=sealed, locked_until=None
@@ -134,7 +182,13 @@ def _keep(view: ApiView, record: IdempotencyRecord, response: Response) -> None:
 def _replay(record: IdempotencyRecord) -> Response:
     body = bytes(record.body or b"")
     if record.sealed:
-        assert _open is not None, "no sealer is registered; is apps.secrets installed?"
-        body = _open(body, str(record.pk))
-    headers = {**record.headers, "Idempotency-Replayed": "true"}
-    return Response(json.loads(body), status=record.status, headers=headers)
+        body = _sealer()[1](body, str(record.pk))
+    headers = dict(record.headers)
+    content_type = headers.pop("Content-Type", None)
+    headers["Idempotency-Replayed"] = "true"
+    data = json.loads(body) if body else None
+    response = Response(data, status=record.status, headers=headers, content_type=content_type)
+    location = headers.get("Location", "")
+    if record.status == 202 and location.startswith(_OPERATION):
+        response.operation_id = UUID(location.removeprefix(_OPERATION))  # type: ignore[attr-defined]
+    return response

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from rest_framework.exceptions import ParseError
+from django.http import UnreadablePostError
 from rest_framework.parsers import BaseParser
 
-from apps.common.errors import TooLarge
+from apps.common.canonical_json import JsonTooLarge, MalformedJson, loads
 
 
 class StrictJSONParser(BaseParser):
-    """JSON (RFC 8259) without NaN and Infinity."""
+    """JSON as ``canonical_json.loads`` takes it; white space alone is an empty object, as no body is."""
 
     media_type = "application/json"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:  # noqa: ARG002 - DRF's signature
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         try:
-            raw = stream.body if hasattr(stream, "body") else stream.read()
-        except RequestDataTooBig as error:
-            raise TooLarge(str(error)) from error
-        try:
-            return json.loads(raw, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError, UnicodeDecodeError) as error:
-            raise ParseError(f"The body is not valid JSON: {error}") from error
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
+            raw = stream.body if hasattr(stream, "body") else stream.read(limit + 1)
+        except RequestDataTooBig:
+            raise JsonTooLarge(f"The body is larger than {limit:,} bytes, the most that is accepted.") from None
+        except UnreadablePostError:
+            raise MalformedJson("The body ended before it was complete.") from None
+        return loads(raw, max_bytes=limit) if raw.strip() else {}

@@ -31,6 +31,9 @@ class JSONOnly(BaseContentNegotiation):
         return next((parser for parser in parsers if parser.media_type == from_type), None)
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self,
+        request: Request,  # noqa: ARG002 - DRF's signature
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002 - DRF's signature
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], renderers[0].media_type

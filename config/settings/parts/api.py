@@ -11,7 +11,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["apps.common.api.permissions.Gate"],
     "DEFAULT_RENDERER_CLASSES": ["apps.common.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.common.api.parsers.StrictJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["apps.common.api.throttling.CallerThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": [],
     "DEFAULT_PAGINATION_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "apps.common.api.schema.AutoSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.common.api.renderers.JSONOnly",

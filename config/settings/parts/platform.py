@@ -33,6 +33,8 @@ IDEMPOTENCY_LEASE = timedelta(seconds=60)
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 PREFER_WAIT_MAX = timedelta(seconds=30)
+PREFER_WAIT_SEATS = env.int("PREFER_WAIT_SEATS", default=8)
+BATCH_MAX_REQUESTS = 50
 
 # Consoles
 CONSOLE_VISIT_LIFETIME = timedelta(hours=1)
