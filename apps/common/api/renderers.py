@@ -32,8 +32,8 @@ class JSONOnly(BaseContentNegotiation):
 
     def select_renderer(
         self,
-        request: Request,  # noqa: ARG002 - DRF's signature
+        request: Request,
         renderers: Sequence[BaseRenderer],
-        format_suffix: str | None = None,  # noqa: ARG002 - DRF's signature
+        format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], renderers[0].media_type

@@ -201,7 +201,7 @@ class ApiView(APIView):
         wrapped.version = wrapped.versioning_scheme = None
         return wrapped
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - DRF's signature
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Who calls, how often, whether they may: in this order, so that refused calls are counted too."""
         if "\x00" in request.path:
             raise NotFound
@@ -218,7 +218,7 @@ class ApiView(APIView):
         if request.method in _CONDITIONAL:
             self._require_condition()
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002 - DRF's signature
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The methods that there are."""
         return Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(self.allowed_methods)})
 
