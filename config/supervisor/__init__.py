@@ -66,6 +66,7 @@ def run(settings: LaunchSettings) -> None:
         environment = make_environment(settings, database_url=running.database_url, redis_url=running.redis_url)
         tails = [LogTail(name, settings.logs / f"{name}.log", settings.verbose) for name in PROGRAMS]
         units = [supervise_server(server, running.processes) for server in running.servers]
+        (settings.data_dir / "static").mkdir(exist_ok=True)  # WhiteNoise warns without it
         prepare(settings, environment, running.processes)
         programs = describe_programs(settings, environment)
         try:

@@ -6,6 +6,8 @@ from config.env import env
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+#: Who sends it as a bearer token may read /metrics; without one, only this machine may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 _shared = [
     structlog.contextvars.merge_contextvars,
