@@ -1,0 +1,1 @@
+"""How fast the platform is, against references that are measured in the same run (docs/benchmarks.md)."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class TenantsConfig(AppConfig):
+    name = "benchmarks.references.stock.tenants"
+    label = "tenants"
