@@ -38,6 +38,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        # It reports every expression that fails on its inputs; runs keep that themselves.
+        "cel": {"level": "ERROR"},
     },
 }
 

@@ -1,0 +1,29 @@
+"""Apps worth having, as definitions: what a new installation shows, and what tests compute with.
+
+Each is a JSON file of the form in docs/definition.md; ``tests/test_examples.py`` holds each against published values.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+LOAN_SCHEDULE = "loan_schedule"
+IBAN_CHECK = "iban_check"
+UNIT_PRICE = "unit_price"
+NAMES = (LOAN_SCHEDULE, IBAN_CHECK, UNIT_PRICE)
+
+
+def example_definition(name: str) -> dict[str, Any]:
+    """A copy of the definition with this name. Raises KeyError for another name than those of ``NAMES``."""
+    if name not in NAMES:
+        raise KeyError(name)
+    copy: dict[str, Any] = json.loads(_source(name))
+    return copy
+
+
+@lru_cache(maxsize=len(NAMES))
+def _source(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8")
