@@ -12,5 +12,6 @@ class AccessConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        import_module("apps.access.permissions")
+        for name in ("permissions", "kinds", "receivers"):
+            import_module(f"apps.access.{name}")
         set_resolver(import_module("apps.access.services.decisions").Resolver())

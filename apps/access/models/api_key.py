@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from apps.access.querysets import ApiKeyQuerySet
 from apps.access.states import API_KEY_TRANSITIONS, ApiKeyStatus
 from apps.common.models import TimestampedModel
 from apps.common.states import StatefulModel
@@ -33,6 +34,8 @@ class ApiKey(StatefulModel, TimestampedModel):
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaces"
     )
     created_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from apps.access.querysets import DecisionQuerySet
 from apps.common.models import UUIDModel
 
 
@@ -19,6 +20,8 @@ class Decision(UUIDModel):
     status = models.PositiveSmallIntegerField()
     decided_by = models.JSONField(default=dict, help_text="The role, scope, policy or quota that decided.")
     request_id = models.CharField(max_length=64, blank=True)
+
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-at", "-id"]

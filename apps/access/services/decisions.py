@@ -80,7 +80,7 @@ def record_refusal(
 
 def delete_old_decisions(*, now: datetime) -> int:
     """Forget the decisions that are older than ``DECISION_RETENTION``; returns how many."""
-    return Decision.objects.filter(at__lt=now - settings.DECISION_RETENTION).delete()[0]
+    return Decision.objects.made_before(now - settings.DECISION_RETENTION).delete()[0]
 
 
 def _caller(actor: Actor) -> dict[str, Any]:

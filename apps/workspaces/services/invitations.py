@@ -74,7 +74,7 @@ def invite_member(
         invited_by_id=actor.user_id,
         expires_at=now + settings.INVITATION_LIFETIME,
     )
-    _record(invitation, actor=actor, action="invitation.created", before=None, now=now)
+    _record(invitation, actor=actor, action="invitation.create", before=None, now=now)
     emit_event(
         type="invitation.created",
         workspace_id=workspace.pk,
@@ -111,7 +111,7 @@ def accept_invitation(*, token: str, actor: Actor, email: str, now: datetime) ->
     member = Membership.objects.create(workspace=workspace, user_id=actor.user_id, role=invitation.role, joined_at=now)
     invitation.move_to(InvitationStatus.ACCEPTED, accepted_by_id=actor.user_id, sealed_token="")
     prove_address(user_id=actor.user_id, email=invitation.email)
-    _record(invitation, actor=actor, action="invitation.accepted", before=InvitationStatus.PENDING, now=now)
+    _record(invitation, actor=actor, action="invitation.accept", before=InvitationStatus.PENDING, now=now)
     emit_event(
         type="member.joined",
         workspace_id=workspace.pk,
@@ -133,7 +133,7 @@ def revoke_invitation(*, workspace_id: UUID, invitation_id: UUID, actor: Actor, 
     if invitation is None:
         raise NotFound
     invitation.move_to(InvitationStatus.REVOKED, sealed_token="")
-    _record(invitation, actor=actor, action="invitation.revoked", before=InvitationStatus.PENDING, now=now)
+    _record(invitation, actor=actor, action="invitation.revoke", before=InvitationStatus.PENDING, now=now)
     return invitation
 
 
@@ -177,7 +177,7 @@ def _close_earlier(workspace: Workspace, email: str, *, actor: Actor, now: datet
         earlier.move_to(InvitationStatus.EXPIRED, sealed_token="")
         return
     earlier.move_to(InvitationStatus.REVOKED, sealed_token="")
-    _record(earlier, actor=actor, action="invitation.revoked", before=InvitationStatus.PENDING, now=now)
+    _record(earlier, actor=actor, action="invitation.revoke", before=InvitationStatus.PENDING, now=now)
 
 
 def _record(invitation: Invitation, *, actor: Actor, action: str, before: str | None, now: datetime) -> None:

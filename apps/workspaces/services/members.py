@@ -63,7 +63,7 @@ def change_member(
         member.move_to(status)
     changes = changes_of(before, _shown(member))
     if changes:
-        _record(workspace, member, actor=actor, action="member.changed", changes=changes, now=now)
+        _record(workspace, member, actor=actor, action="member.update", changes=changes, now=now)
     return member
 
 
@@ -97,7 +97,7 @@ def remove_member(
         workspace,
         member,
         actor=actor,
-        action="member.left" if leaves else "member.removed",
+        action="member.leave" if leaves else "member.remove",
         changes=changes_of(before, _shown(member)),
         now=now,
     )
@@ -133,7 +133,7 @@ def _record(
         now=now,
     )
     emit_event(
-        type="member.changed" if action == "member.changed" else "member.left",
+        type="member.changed" if action == "member.update" else "member.left",
         workspace_id=workspace.pk,
         data={"member": str(member.pk), **_shown(member)},
         now=now,

@@ -49,7 +49,7 @@ def create_role(
             role = Role.objects.create(workspace=workspace, code=code, name=name, codes=sorted(codes))
     except IntegrityError as error:
         raise RoleCodeTaken from error
-    _record(workspace, role, actor=actor, action="role.created", changes=changes_of(_NOTHING, _shown(role)), now=now)
+    _record(workspace, role, actor=actor, action="role.create", changes=changes_of(_NOTHING, _shown(role)), now=now)
     return role
 
 
@@ -84,7 +84,7 @@ def change_role(
         update_revision(found, expected, now=now, **changed)
     changes = changes_of(before, _shown(found))
     if changes:
-        _record(workspace, found, actor=actor, action="role.changed", changes=changes, now=now)
+        _record(workspace, found, actor=actor, action="role.update", changes=changes, now=now)
     return found
 
 
@@ -109,7 +109,7 @@ def delete_role(
             invitations=offered,
         )
     update_revision(found, expected, now=now, retired_at=now)
-    _record(workspace, found, actor=actor, action="role.deleted", changes=changes_of(_shown(found), _NOTHING), now=now)
+    _record(workspace, found, actor=actor, action="role.delete", changes=changes_of(_shown(found), _NOTHING), now=now)
 
 
 _NOTHING: dict[str, Any] = {"name": None, "permissions": None}

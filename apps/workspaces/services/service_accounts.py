@@ -41,7 +41,7 @@ def create_service_account(
     record_act_in(
         workspace,
         actor=actor,
-        action="service_account.created",
+        action="service_account.create",
         target=Target(kind="service_account", id=str(made.pk), name=name),
         changes={"role": [None, given.code]},
         now=now,
@@ -82,7 +82,7 @@ def remove_service_account(
     record_act_in(
         workspace,
         actor=actor,
-        action="service_account.removed",
+        action="service_account.remove",
         target=Target(kind="service_account", id=str(account.pk), name=account.service_account_name),
         changes={"status": [before, str(account.status)]},
         now=now,
