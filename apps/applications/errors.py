@@ -33,11 +33,19 @@ class AppSlugTaken(Conflict):
     detail = "Another app of this workspace has this slug. Choose another one."
 
 
+class AppChanged(StaleRevision):
+    """Someone else changed the app since the caller read it."""
+
+
 class DraftChanged(StaleRevision):
     """Someone else saved the draft since the caller read it."""
 
     code = "stale_revision"
     detail = "The draft was changed since you read it. Read it again and repeat your change."
+
+
+class PolicyChanged(StaleRevision):
+    """Someone else changed the access policy since the caller read it."""
 
 
 class AppInUse(Conflict):

@@ -25,3 +25,6 @@ APP_TRANSITIONS = Transitions(
         _A.ARCHIVED: {_A.DRAFT, _A.UNPUBLISHED},
     },
 )
+
+#: The states in which visitors reach an app.
+LIVE = frozenset({_A.PUBLISHED, _A.DEPRECATED})

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+MAX_REFERENCES = 100
+"""Workflows looked up for one definition; more actions than that are refused anyway."""
+
 
 def workflow_reference(action: Mapping[str, Any]) -> str | None:
     """The slug of the workspace's workflow that an action names; None when its steps stand in the definition."""
@@ -12,10 +15,16 @@ def workflow_reference(action: Mapping[str, Any]) -> str | None:
     return None if ref is None else str(ref)
 
 
-def referenced_workflows(definition: Mapping[str, Any]) -> list[str]:
-    """The slugs of all workflows that the actions name, each once."""
-    found = (workflow_reference(action) for _, action in iter_actions(definition))
-    return list(dict.fromkeys(ref for ref in found if ref is not None))
+def referenced_workflows(definition: Any) -> list[str]:
+    """The slugs of all workflows that the actions name, each once; of anything, also what isn't valid yet."""
+    actions = definition.get("actions") if isinstance(definition, Mapping) else None
+    workflows = (
+        (action.get("workflow") for action in actions.values() if isinstance(action, Mapping))
+        if isinstance(actions, Mapping)
+        else ()
+    )
+    refs = (workflow.get("ref") for workflow in workflows if isinstance(workflow, Mapping))
+    return list(dict.fromkeys(ref for ref in refs if isinstance(ref, str)))[:MAX_REFERENCES]
 
 
 def iter_actions(definition: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -32,6 +41,20 @@ def action_workflow(definition: Mapping[str, Any], name: str) -> Mapping[str, An
     ref = workflow_reference(action)
     workflow: Mapping[str, Any] = action["workflow"] if ref is None else definition["workflows"][ref]["definition"]
     return workflow
+
+
+def pinned(draft: Mapping[str, Any], pins: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A valid draft as a version keeps it: with the workflows that it names, and with their inputs where an action
+    says nothing of its own. ``pins`` are ``{"revision", "definition"}`` by slug.
+    """
+    if not pins:
+        return dict(draft)
+    actions = {}
+    for name, action in iter_actions(draft):
+        ref = workflow_reference(action)
+        own_input = pins[ref]["definition"].get("input") if ref is not None else None
+        actions[name] = {**action, "input": own_input} if own_input and "input" not in action else action
+    return {**draft, "actions": actions, "workflows": dict(pins)}
 
 
 def without_pins(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,31 @@ from typing import Any
 
 from apps.applications.definitions.blank import SCHEMA_VERSION
 from apps.applications.definitions.blocks import ACTION_NAME, block_definitions, page_schema
-from apps.applications.definitions.workflows import workflow_definitions
-from apps.common.schemas import INPUT_SCHEMA, Schema, compile_schema
+from apps.common.schemas import Schema, compile_schema
 from apps.common.slugs import SLUG_PATTERN
+from apps.workflows.definitions import kinds, workflow_definitions, workflow_schema
 
 SCHEMA_ID = "urn:apprun:definition:1"
 MAX_ACTIONS = 50
 
 
-@lru_cache(maxsize=1)
 def definition_schema() -> dict[str, Any]:
     """The schema of a whole definition. Blocks and steps are told apart by ``kind``, so errors point inside them."""
+    return _schema(kinds.generation)
+
+
+def compiled_definition_schema() -> Schema:
+    """The validator of ``definition_schema()``; compiled once per process, and again when a step kind is added."""
+    return _compiled(kinds.generation)
+
+
+@lru_cache(maxsize=1)
+def _compiled(generation: int) -> Schema:
+    return compile_schema(_schema(generation))
+
+
+@lru_cache(maxsize=1)
+def _schema(generation: int) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -45,7 +59,17 @@ def definition_schema() -> dict[str, Any]:
         },
         "additionalProperties": False,
         "$defs": {
+            **workflow_definitions(),
             **block_definitions(),
+            "expression": {
+                "title": "Expression",
+                "description": "CEL. A page's expressions know `inputs` and `result.<action>`; a workflow's know "
+                "`inputs`, `steps.<id>`, `errors.<id>`, and `item` and `index` inside a foreach.",
+                "type": "object",
+                "required": ["expr"],
+                "properties": {"expr": {"type": "string", "minLength": 1, "maxLength": 4096}},
+                "additionalProperties": False,
+            },
             "action": {
                 "description": "What it asks for, and what computes its result.",
                 "type": "object",
@@ -56,7 +80,10 @@ def definition_schema() -> dict[str, Any]:
                         "default": "sync",
                         "description": "`sync`: the result comes with the answer.",
                     },
-                    "input": {"$ref": "#/$defs/input", "default": {"type": "object", "properties": {}}},
+                    "input": {
+                        "$ref": "#/$defs/input",
+                        "description": "What the form asks for. Left out, it is the named workflow's own, or nothing.",
+                    },
                     "workflow": {
                         "description": 'The steps, or `{"ref": "<slug>"}` for a workflow of the workspace.',
                         "type": "object",
@@ -79,13 +106,6 @@ def definition_schema() -> dict[str, Any]:
                 "required": ["ref"],
                 "additionalProperties": False,
             },
-            **INPUT_SCHEMA["$defs"],
-            **workflow_definitions(),
+            "workflow": workflow_schema(with_input=False),
         },
     }
-
-
-@lru_cache(maxsize=1)
-def compiled_definition_schema() -> Schema:
-    """The validator of ``definition_schema()``; compiled once per process."""
-    return compile_schema(definition_schema())

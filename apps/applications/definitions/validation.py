@@ -16,12 +16,12 @@ from apps.applications.definitions.blocks import iter_blocks, iter_expressions
 from apps.applications.definitions.markdown import find_scripts
 from apps.applications.definitions.patterns import is_catastrophic
 from apps.applications.definitions.schema import compiled_definition_schema
-from apps.applications.definitions.workflows import workflow_errors
 from apps.common.canonical_json import MAX_DEPTH, canonical_dumps
 from apps.common.errors import FieldError
 from apps.common.expressions import ExpressionRefused, Program, compile_expression
 from apps.common.expressions.lexer import tokenize
 from apps.common.schemas import input_schema_errors, pointer_to
+from apps.workflows.definitions import validate_workflow
 
 MAX_ERRORS = 50
 PAGE_VARIABLES = ("inputs", "result")
@@ -85,8 +85,8 @@ def _action_errors(definition: Mapping[str, Any], workflows: Workflows) -> Itera
             yield from _pattern_errors(inputs, f"{at}/input")
         ref = workflow_reference(action)
         if ref is None:
-            known = None if faulty else frozenset(inputs.get("properties", {}))
-            yield from workflow_errors(action["workflow"], inputs=known, at=f"{at}/workflow")
+            known = None if faulty else inputs
+            yield from validate_workflow(action["workflow"], at=f"{at}/workflow", inputs=known, with_input=False)
         elif ref not in workflows:
             yield FieldError(f"{at}/workflow/ref", "unknown_workflow", f"This workspace has no workflow {ref!r}.")
 
@@ -125,12 +125,14 @@ def _script_errors(page: Mapping[str, Any]) -> Iterator[FieldError]:
 
 
 def _declared_outputs(definition: Mapping[str, Any], workflows: Workflows) -> dict[str, frozenset[str] | None]:
-    """What ``result.<action>`` holds, by action; None where the workflow isn't known."""
+    """What ``result.<action>`` holds, by action; None where that isn't known before it runs."""
     declared: dict[str, frozenset[str] | None] = {}
     for name, action in iter_actions(definition):
         ref = workflow_reference(action)
         workflow = action["workflow"] if ref is None else workflows.get(ref)
-        declared[name] = None if workflow is None else frozenset(workflow.get("outputs", {}))
+        outputs = {} if workflow is None else workflow.get("outputs", {})
+        computed = workflow is None or set(outputs) == {"expr"}
+        declared[name] = None if computed else frozenset(outputs)
     return declared
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from django.db import models
 
+from apps.applications.querysets import AppQuerySet
 from apps.applications.states import APP_TRANSITIONS, AppStatus
 from apps.common.models import TimestampedTenantModel
+from apps.common.querysets import TenantManager
 from apps.common.states import StatefulModel
 
 
@@ -20,7 +24,7 @@ class App(StatefulModel, TimestampedTenantModel):
 
     transitions = APP_TRANSITIONS
 
-    slug = models.CharField(max_length=63, unique=True)
+    slug = models.CharField(max_length=63)
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=1000, blank=True)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.BLANK)
@@ -33,14 +37,17 @@ class App(StatefulModel, TimestampedTenantModel):
     sunset_at = models.DateTimeField(null=True, blank=True, help_text="When a deprecated app is to go (RFC 8594).")
     deprecated_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[Any] = TenantManager.of(AppQuerySet)
+
     class Meta(TimestampedTenantModel.Meta):
         ordering = ["-created_at", "-id"]
         constraints = [
+            models.UniqueConstraint(fields=["slug"], name="slug_belongs_to_one_app"),
             models.CheckConstraint(
                 condition=~models.Q(status__in=[AppStatus.PUBLISHED, AppStatus.DEPRECATED])
                 | models.Q(current_release__isnull=False),
                 name="published_app_has_a_release",
-            )
+            ),
         ]
         indexes = [models.Index(fields=["-created_at", "-id"], name="app_newest_first")]
 

@@ -9,4 +9,4 @@ _SHOWN = 50
 
 def app_overview() -> list[App]:
     """The entered workspace's apps, those changed last first, with their current release and version; one query."""
-    return list(App.objects.select_related("current_release__version").order_by("-updated_at", "-id")[:_SHOWN])
+    return list(App.objects.for_display().order_by("-updated_at", "-id")[:_SHOWN])

@@ -46,6 +46,11 @@ def codes_of_role(role: Role) -> frozenset[str]:
     return registry.codes_of(role.code) if role.built_in else frozenset(role.codes)
 
 
+def role_codes_in(workspace_id: UUID) -> frozenset[str]:
+    """The codes of the roles that members of the workspace can have, built in and custom."""
+    return frozenset(Role.objects.usable_in(workspace_id).values_list("code", flat=True))
+
+
 def count_members(workspace_id: UUID) -> int:
     """How many people belong to the workspace; service accounts aren't counted."""
     return Membership.objects.present().people().filter(workspace_id=workspace_id).count()

@@ -1,0 +1,23 @@
+"""What apps tell the platform about themselves: their events, and how many of them there are."""
+
+from apps.applications.selectors.apps import find_app_id
+from apps.applications.services.apps import count_apps
+from apps.common.metering import declare_gauge
+from apps.events.services import declare_event
+from apps.workspaces.services.default_app import set_app_lookup
+
+declare_event("app.created", "An app was made, anew or as a copy.")
+declare_event("app.updated", "An app's name, slug or description changed.")
+declare_event("app.version_created", "A version of an app was made.")
+declare_event("app.published", "A version of an app went live.")
+declare_event("app.rolled_back", "An older version of an app went live again.")
+declare_event("app.unpublished", "An app was taken from its visitors.")
+declare_event("app.deprecated", "An app was announced to go.")
+declare_event("app.undeprecated", "An app that was announced to go stays.")
+declare_event("app.archived", "An app was put away.")
+declare_event("app.unarchived", "An app was taken back from the archive.")
+declare_event("app.deleted", "An app was deleted for good.")
+declare_event("app.access_changed", "Who may visit an app changed.")
+
+declare_gauge("apps", lambda _: count_apps())
+set_app_lookup(find_app_id)

@@ -1,0 +1,66 @@
+"""Reading apps, their versions and releases in the entered workspace."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from apps.applications.errors import AppNotFound, VersionNotFound
+from apps.applications.models import AccessPolicy, App, AppVersion, Release
+from apps.applications.querysets import AppQuerySet
+from apps.applications.states import AppStatus
+
+
+def find_app(ref: str) -> App:
+    """The app with this id or slug, with the numbers of its current release and without its draft; one query.
+
+    Raises AppNotFound.
+    """
+    app: App | None = App.objects.for_display().named(ref).first()
+    if app is None:
+        raise AppNotFound
+    return app
+
+
+def find_app_id(ref: str) -> UUID | None:
+    """The id of the app with this id or slug; None when there is none, or when it is archived."""
+    found: UUID | None = App.objects.named(ref).exclude(status=AppStatus.ARCHIVED).values_list("pk", flat=True).first()
+    return found
+
+
+def list_apps() -> AppQuerySet:
+    """All apps, newest first, without their drafts; one query for a page of them."""
+    rows: AppQuerySet = App.objects.for_display()
+    return rows
+
+
+def find_draft(ref: str) -> App:
+    """The app with its draft. Raises AppNotFound."""
+    app: App | None = App.objects.only("slug", "name", "status", "draft", "draft_revision").named(ref).first()
+    if app is None:
+        raise AppNotFound
+    return app
+
+
+def list_versions(app: App) -> Any:
+    """The app's versions, newest first, without their definitions."""
+    return AppVersion.objects.filter(app=app).defer("definition")
+
+
+def find_version(app: App, number: int) -> AppVersion:
+    """One version with its definition. Raises VersionNotFound."""
+    version: AppVersion | None = AppVersion.objects.filter(app=app, number=number).first()
+    if version is None:
+        raise VersionNotFound(f"This app has no version {number}.")
+    return version
+
+
+def list_releases(app: App) -> Any:
+    """The app's releases, newest first, with the numbers of their versions; one query for a page of them."""
+    return Release.objects.filter(app=app).select_related("version").defer("version__definition")
+
+
+def find_access_policy(app: App) -> AccessPolicy:
+    """The app's policy."""
+    policy: AccessPolicy = AccessPolicy.objects.get(app=app)
+    return policy

@@ -1,0 +1,66 @@
+"""Previews: a signed address that shows an app's draft for a quarter of an hour, to whoever holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core import signing
+
+from apps.applications.errors import PreviewOver
+from apps.applications.models import App
+from apps.applications.services.checking import with_pins
+from apps.applications.services.records import app_url
+from apps.common.permissions import GrantedWorkspace
+
+LIFETIME = timedelta(minutes=15)
+_SALT = "apps.applications.preview"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The address of a preview, its token, and when both stop working."""
+
+    url: str
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DraftToShow:
+    """The draft that a preview's token opens, as the next version would be."""
+
+    app_id: UUID
+    slug: str
+    name: str
+    revision: int
+    definition: dict[str, Any]
+
+
+def make_preview(*, app: App, workspace: GrantedWorkspace, now: datetime) -> Preview:
+    """An address that shows the app's draft, whatever its policy says, until ``LIFETIME`` has passed."""
+    expires_at = (now + LIFETIME).replace(microsecond=0)
+    token = signing.dumps([workspace.id.hex, app.pk.hex, int(expires_at.timestamp())], salt=_SALT)
+    return Preview(url=f"{app_url(workspace, app)}?preview={token}", token=token, expires_at=expires_at)
+
+
+def open_preview(*, token: str, workspace_id: UUID, app_ref: str, now: datetime) -> DraftToShow:
+    """The draft of the app ``app_ref`` (id or slug) of the entered workspace, for the holder of ``token``.
+
+    Raises PreviewOver for a token that has expired, was made for another app or workspace, or was never made by us;
+    DefinitionRefused when a workflow that the draft names is gone.
+    """
+    try:
+        workspace_hex, app_hex, expires = signing.loads(token[:400], salt=_SALT)
+    except (signing.BadSignature, ValueError, TypeError) as error:
+        raise PreviewOver from error
+    if workspace_hex != workspace_id.hex or datetime.fromtimestamp(expires, tz=UTC) <= now:
+        raise PreviewOver
+    app = App.objects.named(app_ref).only("slug", "name", "draft", "draft_revision").filter(pk=UUID(app_hex)).first()
+    if app is None:
+        raise PreviewOver
+    return DraftToShow(
+        app_id=app.pk, slug=app.slug, name=app.name, revision=app.draft_revision, definition=with_pins(app.draft)
+    )
