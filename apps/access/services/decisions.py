@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import caches
 from django.utils import timezone
 
 from apps.access.models import Decision
@@ -14,6 +16,9 @@ from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor, ActorKind
 from apps.common.permissions import Grant
 from apps.common.tenancy import enter_public
+
+
+_TOO_MANY = 429
 
 
 class Resolver:
@@ -25,8 +30,8 @@ class Resolver:
     def record_refusal(
         self, *, actor: Actor, code: str, action: str, target: str, grant: Grant | None, reason: str, status: int
     ) -> str:
-        return str(
-            record_refusal(
+        def record() -> str:
+            kept = record_refusal(
                 actor=actor,
                 code=code,
                 action=action,
@@ -35,8 +40,10 @@ class Resolver:
                 reason=reason,
                 status=status,
                 now=timezone.now(),
-            ).pk
-        )
+            )
+            return str(kept.pk)
+
+        return _once_a_minute(actor, record) if status == _TOO_MANY else record()
 
 
 def record_refusal(
@@ -81,6 +88,15 @@ def record_refusal(
 def delete_old_decisions(*, now: datetime) -> int:
     """Forget the decisions that are older than ``DECISION_RETENTION``; returns how many."""
     return Decision.objects.made_before(now - settings.DECISION_RETENTION).delete()[0]
+
+
+def _once_a_minute(actor: Actor, record: Callable[[], str]) -> str:
+    """A flood of refused calls has one decision a minute: it must not become a flood of writes."""
+    key = f"decision.rate:{actor.kind}:{actor.id or actor.address}"
+    try:
+        return str(caches["global"].get_or_set(key, record, timeout=60))
+    except Exception:  # noqa: BLE001 - whatever the cache's client raises
+        return record()
 
 
 def _caller(actor: Actor) -> dict[str, Any]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apps.common.errors import Conflict, Denied, NotAuthenticated, NotFound, Unavailable
+from apps.common.api.problems import problem
+from apps.common.errors import (
+    AppRunError,
+    Conflict,
+    Denied,
+    NotAuthenticated,
+    NotFound,
+    QuotaExceeded,
+    RateLimited,
+    Unavailable,
+)
 from apps.common.permissions import Grant, resolver
 from apps.common.tenancy import set_workspace
 
@@ -76,25 +86,35 @@ class Gate(BasePermission):
             raise NotFound
         view.grant = grant
         if rule != MEMBER and not grant.allows(rule):
-            refuse(view, action=action, code=rule, grant=grant)
+            refuse(code=rule)
         _require_usable(request, view, action, grant)
         if view.enters_workspace:
             set_workspace(grant.workspace)
 
 
-def refuse(view: ApiView, *, action: str, code: str, grant: Grant | None, detail: str | None = None) -> None:
-    """Record why, then raise Denied with the decision's id."""
-    detail = detail or f"This needs the permission {code}, which you don't have here."
+def refuse(*, code: str, detail: str | None = None) -> NoReturn:
+    """Raise Denied, naming the permission that is missing; the answer gets the id of the decision that explains it."""
+    raise Denied(detail or f"This needs the permission {code}, which you don't have here.", permission=code)
+
+
+def explain_refusal(view: ApiView, error: AppRunError) -> None:
+    """Keep what a refusal (403, 402, 429) came from, and put the decision's id into the problem.
+
+    Called once the refused change is rolled back, whoever refused it: the gate, a view, or a rule far below.
+    """
+    if not isinstance(error, Denied | QuotaExceeded | RateLimited) or "decision_id" in error.extra:
+        return
+    status, _ = problem(error, request_id="")
     decision = resolver().record_refusal(
         actor=view.actor,
-        code=code,
-        action=f"{view.request.method} {action}",
+        code=str(error.extra.get("permission", error.code)),
+        action=f"{view.request.method} {view.act}",
         target=view.request.path,
-        grant=grant,
-        reason=detail,
-        status=403,
+        grant=view.grant,
+        reason=error.detail,
+        status=status,
     )
-    raise Denied(detail, decision_id=decision)
+    error.extra = {**error.extra, "decision_id": decision}
 
 
 def _action(request: Request, view: Any) -> str:

@@ -26,10 +26,10 @@ from apps.common.api.following import hold_answer, read_operation
 from apps.common.api.idempotency import answer_once
 from apps.common.api.outputs import Listing, Outputs, item_of
 from apps.common.api.pagination import list_page, pick_fields
-from apps.common.api.permissions import refuse
+from apps.common.api.permissions import explain_refusal, refuse
 from apps.common.api.problems import respond_with_problem
 from apps.common.api.throttling import count_call
-from apps.common.errors import InvalidInput, NotFound, RevisionRequired
+from apps.common.errors import AppRunError, InvalidInput, NotFound, RevisionRequired
 from apps.common.permissions import Grant
 from apps.common.revisions import Expected, revision_of
 from apps.common.tenancy import leave_workspace
@@ -124,7 +124,7 @@ class ApiView(APIView):
     def require(self, code: str) -> None:
         """Raise Denied, with a decision that explains it, unless the caller also holds ``code`` here."""
         if self.grant is None or not self.grant.allows(code):
-            refuse(self, action=self.act, code=code, grant=self.grant)
+            refuse(code=code)
 
     @cached_property
     def now(self) -> datetime:
@@ -223,6 +223,8 @@ class ApiView(APIView):
         return Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, AppRunError):
+            explain_refusal(self, exc)
         response = respond_with_problem(exc, self.request)
         if response is None:
             raise exc
