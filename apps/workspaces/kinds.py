@@ -4,7 +4,7 @@ from apps.common.metering import declare_gauge
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
 from apps.workspaces.selectors.memberships import count_members
-from apps.workspaces.services import provisioning, slots
+from apps.workspaces.services import provisioning, purge, slots
 
 declare_event("workspace.created", "A workspace has its schema and can be used")
 declare_event("workspace.updated", "Settings of a workspace were changed; data.changes names them")
@@ -43,4 +43,11 @@ register_kind(
     ],
     on_failed=provisioning.mark_failed,
     on_retried=provisioning.mark_provisioning,
+)
+register_kind(
+    "workspaces.purge",
+    title="Delete a closed workspace",
+    target_kind="workspace",
+    group="workspace",
+    steps=purge.purge_steps,
 )

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from celery import shared_task
 from django.utils import timezone
 
-from apps.workspaces.services.invitation_mail import send_invitation, send_waiting_invitations
-from apps.workspaces.services.invitations import expire_invitations
+from apps.workspaces.services.lifecycle import settle_closing_workspaces
+from apps.workspaces.services.purge import purge_due_workspaces
+from apps.workspaces.services.slots import keep_pool
 
 
-@shared_task(name="workspaces.send_invitation")
-def send_invitation_task(invitation_id: str) -> None:
-    send_invitation(invitation_id=UUID(invitation_id), now=timezone.now())
+@shared_task(name="workspaces.keep_pool")
+def keep_pool_task() -> None:
+    keep_pool(now=timezone.now())
 
 
-@shared_task(name="workspaces.send_waiting_invitations")
-def send_waiting_invitations_task() -> None:
-    send_waiting_invitations(now=timezone.now())
-
-
-@shared_task(name="workspaces.expire_invitations")
-def expire_invitations_task() -> None:
-    expire_invitations(now=timezone.now())
+@shared_task(name="workspaces.purge_due")
+def purge_due_task() -> None:
+    now = timezone.now()
+    settle_closing_workspaces(now=now)
+    purge_due_workspaces(now=now)
