@@ -36,9 +36,7 @@ def active_service_account(*, workspace_ref: str, membership_id: UUID) -> Member
 
 def find_service_account(*, workspace_id: UUID, membership_id: UUID) -> Membership | None:
     """The workspace's service account with this id, unless it was removed."""
-    return (
-        Membership.objects.present().service_accounts().filter(workspace_id=workspace_id, pk=membership_id).first()
-    )
+    return Membership.objects.present().service_accounts().filter(workspace_id=workspace_id, pk=membership_id).first()
 
 
 def codes_of_role(role: Role) -> frozenset[str]:

@@ -65,9 +65,7 @@ def close_workspace(*, workspace_id: UUID, actor: Actor, now: datetime, expected
         workspace = lock_workspace(workspace_id)
         require_revision(workspace, expected)
         purge_after = now + settings.WORKSPACE_CLOSING_GRACE
-        workspace.move_to(
-            WorkspaceStatus.CLOSING, status_before_closing=workspace.status, purge_after=purge_after
-        )
+        workspace.move_to(WorkspaceStatus.CLOSING, status_before_closing=workspace.status, purge_after=purge_after)
         _announce(
             workspace,
             "closing",
@@ -125,13 +123,11 @@ def _announce(
     now: datetime,
     **data: Any,
 ) -> None:
-    """Tell those above inside the schema, the outbox, and the platform's trail: a workspace's own life is kept there."""
+    """Tell those above, inside the schema, and the outbox; write it into the platform's trail."""
     if signal is not None:
         with enter(workspace):
             signal.send(sender=Workspace, workspace=workspace, actor=actor, now=now)
-    emit_event(
-        type=f"workspace.{event}", workspace_id=workspace.pk, data={"slug": workspace.slug, **data}, now=now
-    )
+    emit_event(type=f"workspace.{event}", workspace_id=workspace.pk, data={"slug": workspace.slug, **data}, now=now)
     if act is not None:
         record_life(workspace, act, actor=actor, now=now, changes={name: [None, value] for name, value in data.items()})
 
