@@ -100,3 +100,17 @@ class IdempotencyRecord(UUIDModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["caller", "key"], name="one_answer_per_caller_and_key")]
         indexes = [models.Index(fields=["created_at"], name="idempotency_created_at")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class RateCount(models.Model):
+    """How often something happened in a window, for the time that Redis is down (``apps.common.rates``)."""
+
+    bucket = models.CharField(max_length=250, primary_key=True)
+    used = models.PositiveIntegerField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.bucket

@@ -7,11 +7,14 @@ from typing import Any
 
 import structlog
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 
+from apps.common.circuit import Circuit
 from apps.common.tenancy import current_schema
 
 log = structlog.get_logger(__name__)
+_broker = Circuit("broker", pause=settings.REDIS_PAUSE.total_seconds())
 
 
 def enqueue(name: str, *, queue: str | None = None, delay: float = 0, **ids: Any) -> None:
@@ -31,6 +34,8 @@ def _plain(value: Any) -> Any:
 
 
 def _send(name: str, queue: str | None, delay: float, schema: str, kwargs: dict[str, Any]) -> None:
+    if not _broker.closed:
+        return
     try:
         current_app.send_task(
             name,
@@ -40,6 +45,9 @@ def _send(name: str, queue: str | None, delay: float, schema: str, kwargs: dict[
             headers={"_schema_name": schema},
             retry=False,
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see below
         # Whatever the broker's client raises: the row is the truth and the sweep will find it.
+        _broker.fail(error)
         log.warning("enqueue_failed", task=name, error=str(error))
+    else:
+        _broker.succeed()

@@ -4,46 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
-from django.contrib.sessions.backends.cached_db import (
-    SessionStore as CachedSessionStore,
-)
-
-log = structlog.get_logger(__name__)
+from django.conf import settings
+from django.contrib.sessions.backends.cached_db import SessionStore as CachedSessionStore
 
 
-class _ForgivingCache:
-    """A cache whose failures are misses: the database has every session anyway."""
+class _ShortCache:
+    """A cache that keeps nothing for long: a session that was deleted while Redis was down is gone soon after."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        return self._attempt(self._cache.get, *args, **kwargs)
-
-    def set(self, *args: Any, **kwargs: Any) -> Any:
-        return self._attempt(self._cache.set, *args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> Any:
-        return self._attempt(self._cache.delete, *args, **kwargs)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
 
     def __contains__(self, key: str) -> bool:
-        return bool(self._attempt(self._cache.has_key, key))
+        return key in self._cache
 
-    def _attempt(self, call: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return call(*args, **kwargs)
-        except Exception as error:
-            # Any client error: a session lookup must not fail because Redis does.
-            log.warning("session_cache_failed", error=str(error))
-            return None
+    def set(self, key: str, value: Any, timeout: float | None = None, **options: Any) -> None:
+        longest = settings.SESSION_CACHE_LIFETIME.total_seconds()
+        self._cache.set(key, value, longest if timeout is None else min(timeout, longest), **options)
 
 
 class SessionStore(CachedSessionStore):
-    """Stock ``cached_db`` raises when the cache is down; this one goes to the database."""
+    """The database has every session; the cache (``apps.common.redis_access``) forgives being down."""
 
     cache_key_prefix = "apprun.sessions"
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        self._cache = _ForgivingCache(self._cache)
+        self._cache = _ShortCache(self._cache)

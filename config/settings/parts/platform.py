@@ -47,5 +47,9 @@ RUNTIME_EVENT_FLUSH = timedelta(seconds=1)
 #: Whether a thread of the web process writes events and shares rate limits; tests call it themselves.
 RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=True)
 
+# Parts that are down
+REDIS_PAUSE = timedelta(seconds=5)
+SESSION_CACHE_LIFETIME = timedelta(minutes=5)
+
 # Outbound calls
 OUTBOUND_TIMEOUT = timedelta(seconds=30)

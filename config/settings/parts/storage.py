@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from config.env import ROOT, env
 from config.settings.parts.celery import REDIS_URL
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(ROOT / ".local"))).resolve()
 
 _REDIS = {
-    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    # Empty while Redis is down, instead of raising.
+    "BACKEND": "apps.common.redis_access.ForgivingRedisCache",
     "LOCATION": REDIS_URL,
-    "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 0.5},
+    # Once more at once, for a connection that was closed while it lay idle. redis-py's own retries wait for seconds.
+    "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 1)},
 }
 
 CACHES = {
