@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.applications.definitions.validation import validate_definition
-from apps.applications.examples import IBAN_CHECK, LOAN_SCHEDULE, NAMES, UNIT_PRICE, example_definition
+from apps.applications.selectors.examples import IBAN_CHECK, LOAN_SCHEDULE, NAMES, UNIT_PRICE, example_definition
 from apps.common.errors import InvalidActionInput
 from apps.common.schemas import compile_input_schema
 from apps.workflows.definitions import compile_workflow

@@ -1,6 +1,6 @@
-"""Apps worth having, as definitions: what a new installation shows, and what tests compute with.
+"""Apps worth having, as definitions: what a new installation shows.
 
-Each is a JSON file of the form in docs/definition.md; ``tests/test_examples.py`` holds each against published values.
+Each is a JSON file in ``definitions/examples``; ``tests/test_examples.py`` holds them against published values.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 LOAN_SCHEDULE = "loan_schedule"
 IBAN_CHECK = "iban_check"
 UNIT_PRICE = "unit_price"
+_FOLDER = Path(__file__).resolve().parent.parent / "definitions" / "examples"
 NAMES = (LOAN_SCHEDULE, IBAN_CHECK, UNIT_PRICE)
 
 
@@ -26,4 +27,4 @@ def example_definition(name: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=len(NAMES))
 def _source(name: str) -> str:
-    return Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8")
+    return (_FOLDER / f"{name}.json").read_text(encoding="utf-8")
