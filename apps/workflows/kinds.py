@@ -1,9 +1,13 @@
-"""The kinds of steps that this app brings. Further ones are registered the same way, by the app that owns them."""
+"""What this app registers: its kinds of steps and the events it writes.
+
+Further kinds of steps are registered the same way, by the app that owns them.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from apps.events.services import declare_event
 from apps.workflows.definitions import StepCall, StepKind, register
 
 
@@ -22,3 +26,6 @@ TRANSFORM = StepKind(
 )
 
 register(TRANSFORM)
+
+declare_event("run.succeeded", "A run ended well; data.run, data.workflow, data.app and data.trigger name it")
+declare_event("run.failed", "A run ended without outputs; data.error says why")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.common.errors import FieldError, InvalidActionInput
+from apps.common.errors import FieldError, InvalidActionInput, InvalidInput
 
 from .validation import Schema, SchemaRefused, compile_schema, pointer_to
 
@@ -125,12 +125,12 @@ class InputSchema:
         found = self._schema.errors(inputs, at=at)
         return found or tuple(_beyond_64_bits(inputs, at))
 
-    def accept(self, inputs: Any, *, at: str = "") -> dict[str, Any]:
-        """The inputs, complete with defaults and coerced. Raises ``InvalidActionInput`` with pointers below ``at``."""
+    def accept(self, inputs: Any, *, at: str = "", refusal: type[InvalidInput] = InvalidActionInput) -> dict[str, Any]:
+        """The inputs, complete with defaults and coerced. Raises ``refusal`` with pointers below ``at``."""
         completed = with_defaults(inputs, self.document)
         found = self.errors(completed, at=at)
         if found:
-            raise InvalidActionInput(errors=found)
+            raise refusal(errors=found)
         return coerce(completed, self.document)
 
 

@@ -42,11 +42,6 @@ class Plan:
     outputs: Template
     input: InputSchema | None
 
-    @property
-    def is_inline(self) -> bool:
-        """Whether every step may run within a request."""
-        return all(step.kind.inline for step in self.steps)
-
 
 def compile_workflow(definition: Any, *, inputs: Mapping[str, Any] | None = None, with_input: bool = True) -> Plan:
     """The plan of ``definition``. Raises ``InvalidWorkflow`` with everything that ``validate_workflow`` finds."""

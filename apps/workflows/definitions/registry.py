@@ -24,8 +24,8 @@ class StepKind:
     """One kind of step.
 
     ``properties`` and ``required`` are its own fields as JSON Schema; every ``{"expr": …}`` in them is evaluated before
-    ``run`` is called. ``run`` returns the step's value, plain JSON, or raises ``StepFailed``. A kind that isn't
-    ``inline`` needs a worker. ``records_input`` says whether the evaluated fields are worth keeping with the run.
+    ``run`` is called. ``run`` returns the step's value, plain JSON, or raises ``StepFailed``. ``records_input`` says
+    whether the evaluated fields are worth keeping with the run.
     """
 
     name: str
@@ -33,7 +33,6 @@ class StepKind:
     properties: Mapping[str, Mapping[str, Any]]
     run: Callable[[StepCall], Any]
     required: Sequence[str] = field(default=())
-    inline: bool = True
     records_input: bool = True
 
 

@@ -1,0 +1,106 @@
+"""Running workflows in the request, and recording what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.common.errors import InvalidInput
+from apps.common.ids import new_id
+from apps.events.services import emit_event
+from apps.workflows.definitions import plans
+from apps.workflows.models import Run, StepRun, Workflow
+from apps.workflows.selectors.workflows import find_workflow
+from apps.workflows.services.execution import INLINE_SECONDS, RunResult, StepResult, execute
+
+
+def start_run(*, workflow: str, inputs: Any, workspace_id: UUID, now: datetime, trigger: str = Run.Trigger.API) -> Run:
+    """Run the workflow with this id or slug in the entered workspace, now and here, and record it.
+
+    A run that fails is recorded and returned like one that succeeds. Raises WorkflowNotFound, InvalidInput (inputs that
+    don't fit the workflow's own schema; pointers below ``/inputs``).
+    """
+    found = find_workflow(workflow)
+    plan = plans.get((found.pk, found.revision), found.definition)
+    if plan.input is not None:
+        inputs = plan.input.accept(inputs, at="/inputs", refusal=InvalidInput)
+    result = execute(plan, inputs, now=now, budget=INLINE_SECONDS)
+    return record_run(
+        result, inputs=inputs, workflow=found, definition=found.definition, trigger=trigger, workspace_id=workspace_id
+    )
+
+
+def record_run(
+    result: RunResult,
+    *,
+    inputs: Mapping[str, Any],
+    trigger: str,
+    workspace_id: UUID,
+    workflow: Workflow | None = None,
+    definition: Mapping[str, Any] | None = None,
+    app_id: UUID | None = None,
+    app_version_id: UUID | None = None,
+    action: str = "",
+    session_id: UUID | None = None,
+    run_id: UUID | None = None,
+    announce: bool = True,
+) -> Run:
+    """Write an executed run with all its steps in one transaction: two statements, and a third for its event.
+
+    ``definition`` is what ran, unless an app's version holds it. ``announce=False`` writes no event.
+    """
+    run = Run(
+        id=run_id or new_id(),
+        workflow=workflow,
+        app_id=app_id,
+        app_version_id=app_version_id,
+        action=action,
+        session_id=session_id,
+        definition=definition,
+        trigger=trigger,
+        status=result.status,
+        inputs=dict(inputs),
+        outputs=result.outputs,
+        error=result.error.as_json() if result.error else None,
+        created_at=result.started_at,
+        started_at=result.started_at,
+        finished_at=result.finished_at,
+    )
+    with transaction.atomic():
+        run.save(force_insert=True)
+        StepRun.objects.bulk_create(
+            [_step_row(run, position, step) for position, step in enumerate(result.steps)], batch_size=500
+        )
+        if announce:
+            _announce(run, result, workspace_id)
+    return run
+
+
+def _step_row(run: Run, position: int, step: StepResult) -> StepRun:
+    return StepRun(
+        run_id=run.pk,
+        step=step.step,
+        position=position,
+        attempt=step.attempt,
+        status=step.status,
+        input=step.input,
+        output=step.output,
+        error=step.error.as_json() if step.error else None,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+    )
+
+
+def _announce(run: Run, result: RunResult, workspace_id: UUID) -> None:
+    data = {
+        "run": str(run.pk),
+        "workflow": str(run.workflow_id) if run.workflow_id else None,
+        "app": str(run.app_id) if run.app_id else None,
+        "trigger": run.trigger,
+        "error": run.error,
+    }
+    emit_event(type=f"run.{run.status}", workspace_id=workspace_id, data=data, now=result.finished_at)
