@@ -1,5 +1,7 @@
 """Version 1 of the API: each app brings its own addresses."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("apps.workflows.api.v1.urls")),
+]

@@ -33,9 +33,7 @@ class Verdict:
 
 
 @transaction.atomic
-def create_workflow(
-    *, name: str, definition: Any, actor: Actor, now: datetime, slug: str | None = None
-) -> Workflow:
+def create_workflow(*, name: str, definition: Any, actor: Actor, now: datetime, slug: str | None = None) -> Workflow:
     """A workflow of the entered workspace; its slug is made from the name unless given.
 
     Raises InvalidWorkflow (pointers below ``/definition``), InvalidInput (the slug), WorkflowSlugTaken.
@@ -72,9 +70,7 @@ def change_workflow(
     if definition is not None:
         require_valid(definition)
     wanted: dict[str, Any] = {"name": name, "slug": slug and check_slug(slug), "definition": definition}
-    changed = {
-        field: value for field, value in wanted.items() if value is not None and value != getattr(found, field)
-    }
+    changed = {field: value for field, value in wanted.items() if value is not None and value != getattr(found, field)}
     if not changed:
         return found
     before = {field: getattr(found, field) for field in changed}

@@ -1,0 +1,95 @@
+"""Running a workflow records it whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from apps.common.errors import InvalidInput
+from apps.common.tenancy import enter
+from apps.events.models import Event
+from apps.workflows.errors import WorkflowNotFound
+from apps.workflows.models import Run, StepRun
+from apps.workflows.services.runs import start_run
+from apps.workflows.states import RunStatus, StepStatus
+from apps.workflows.tests.factories import DOUBLE, FAILING, create_test_workflow
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def inside(workspace: Any) -> Any:
+    with enter(workspace):
+        yield workspace
+
+
+def start(inside: Any, workflow: Any, **inputs: Any) -> Run:
+    return start_run(workflow=workflow.slug, inputs=inputs, workspace_id=inside.id, now=NOW)
+
+
+def test_run_and_steps_are_recorded(inside: Any) -> None:
+    workflow = create_test_workflow()
+    run = Run.objects.get(pk=start(inside, workflow, n=4).pk)
+    assert (run.status, run.trigger, run.error) == (RunStatus.SUCCEEDED, "api", None)
+    assert run.inputs == {"n": 4.0}
+    assert run.outputs == {"value": 8.0, "rows": [{"i": 0}, {"i": 1}, {"i": 2}]}
+    assert (run.workflow_id, run.definition) == (workflow.pk, DOUBLE)
+    assert run.created_at == run.started_at == NOW
+    assert run.finished_at >= NOW
+    steps = list(run.step_runs.values_list("step", "position", "attempt", "status", "output"))
+    assert steps == [
+        ("twice", 0, 1, "succeeded", {"value": 8.0}),
+        ("share", 1, 1, "succeeded", {"value": 0.25}),
+        ("list", 2, 1, "succeeded", [{"i": 0}, {"i": 1}, {"i": 2}]),
+    ]
+
+
+def test_failed_run_is_recorded_with_its_reason(inside: Any) -> None:
+    run = start(inside, create_test_workflow(definition=FAILING))
+    assert (run.status, run.outputs) == (RunStatus.FAILED, None)
+    assert run.error == {"code": "division_by_zero", "detail": "This divides by zero.", "step": "bad"}
+    step = StepRun.objects.get(run_id=run.pk)
+    assert (step.status, step.error["code"]) == (StepStatus.FAILED, "division_by_zero")
+
+
+@pytest.mark.parametrize(("definition", "type_"), [(DOUBLE, "run.succeeded"), (FAILING, "run.failed")])
+def test_end_of_a_run_is_an_event(inside: Any, definition: Any, type_: str) -> None:
+    run = start(inside, create_test_workflow(definition=definition), n=1)
+    event = Event.objects.get(type=type_, workspace_id=inside.id)
+    assert (event.data["run"], event.data["trigger"]) == (str(run.pk), "api")
+
+
+def test_three_statements_record_a_run(inside: Any, django_assert_num_queries: Any) -> None:
+    workflow = create_test_workflow()
+    start(inside, workflow, n=1)
+    with django_assert_num_queries(6):  # find, savepoint, run, steps, event, release
+        start(inside, workflow, n=1)
+
+
+def test_inputs_must_fit_and_nothing_runs_otherwise(inside: Any) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        start(inside, create_test_workflow(), n=2_000, m=1)
+    assert [(error.pointer, error.code) for error in refusal.value.errors] == [
+        ("/inputs/n", "too_large"),
+        ("/inputs/m", "unknown_field"),
+    ]
+    assert not Run.objects.exists()
+
+
+def test_run_of_a_changed_workflow_uses_the_change(inside: Any) -> None:
+    from apps.common.actors import SYSTEM
+    from apps.workflows.services.workflows import change_workflow
+
+    workflow = create_test_workflow()
+    assert start(inside, workflow, n=1).outputs["value"] == 2.0
+    changed = {**DOUBLE, "outputs": {"value": "another"}}
+    change_workflow(workflow=workflow.slug, definition=changed, actor=SYSTEM, now=NOW)
+    assert start(inside, workflow, n=1).outputs == {"value": "another"}
+
+
+def test_unknown_workflow(inside: Any) -> None:
+    with pytest.raises(WorkflowNotFound):
+        start_run(workflow="nobody", inputs={}, workspace_id=inside.id, now=NOW)
