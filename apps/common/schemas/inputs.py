@@ -131,7 +131,8 @@ class InputSchema:
         found = self.errors(completed, at=at)
         if found:
             raise refusal(errors=found)
-        return coerce(completed, self.document)
+        accepted: dict[str, Any] = coerce(completed, self.document)
+        return accepted
 
 
 def compile_input_schema(document: Any) -> InputSchema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from apps.common.ids import parse_id
@@ -23,11 +22,6 @@ def find_workflow(ref: str) -> Workflow:
 def lock_workflow(ref: str) -> Workflow:
     """The same, locked until the present transaction ends."""
     return _found(Workflow.objects.select_for_update(), ref)
-
-
-def definitions_by_slug(slugs: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The definitions of those of ``slugs`` that there are."""
-    return dict(Workflow.objects.filter(slug__in=list(slugs)).values_list("slug", "definition"))
 
 
 def _found(workflows: Any, ref: str) -> Workflow:

@@ -122,7 +122,7 @@ class _Execution:
                 failure = self._failure(step, error)
                 self._record(step, attempt, StepStatus.FAILED, None, None, started_at, failure)
                 if self._may_try_again(step, attempt, error):
-                    self.wait(step.backoff_seconds * 2 ** (attempt - 1))
+                    self.wait(_pause(step, attempt))
                     continue
                 if not step.continues_on_error or failure.code == "run_too_long":
                     return failure
@@ -183,7 +183,7 @@ class _Execution:
         """What would fail again the same way isn't tried again, nor what there is no time for."""
         if attempt >= step.attempts or not getattr(error, "retryable", False):
             return False
-        return time.monotonic() + step.backoff_seconds * 2 ** (attempt - 1) < self.deadline
+        return time.monotonic() + _pause(step, attempt) < self.deadline
 
     def _gather(self, value: Any) -> None:
         self.gathered += weight(value)
@@ -210,6 +210,11 @@ class _Execution:
 
     def _time(self) -> datetime:
         return self.now + timedelta(seconds=time.monotonic() - self.started)
+
+
+def _pause(step: PlannedStep, attempt: int) -> float:
+    """Seconds before the attempt after ``attempt``: each time twice as long."""
+    return step.backoff_seconds * float(2 ** (attempt - 1))
 
 
 def _require_time(deadline: float) -> None:

@@ -42,7 +42,7 @@ def create_workflow(*, name: str, definition: Any, actor: Actor, now: datetime, 
     wanted = _free_slug(name) if slug is None else check_slug(slug)
     try:
         with transaction.atomic():
-            workflow = Workflow.objects.create(name=name, slug=wanted, definition=definition)
+            workflow: Workflow = Workflow.objects.create(name=name, slug=wanted, definition=definition)
     except IntegrityError as error:
         raise WorkflowSlugTaken from error
     changes = {"name": [None, name], "slug": [None, wanted]}

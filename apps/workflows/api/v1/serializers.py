@@ -41,7 +41,7 @@ class FieldErrorItem(serializers.Serializer[Any]):
 
 class ValidationItem(serializers.Serializer[Any]):
     ok = serializers.BooleanField()
-    errors = FieldErrorItem(many=True)
+    errors = FieldErrorItem(many=True)  # type: ignore[assignment]  # a field of ours, not DRF's property
 
 
 class RunErrorItem(serializers.Serializer[Any]):
