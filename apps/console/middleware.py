@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from apps.common.api.views import actor_of
 from apps.common.permissions import resolver
 from apps.common.tenancy import enter
-from apps.console.services import visit_grant
+from apps.console.services.visits import visit_grant
 
 PREFIX = "/admin/w/"
 #: Addresses below the prefix that belong to the platform's own URLs.

@@ -14,7 +14,7 @@ from apps.common.admin.sites import console_csp
 from apps.common.api.views import actor_of
 from apps.common.errors import AppRunError
 from apps.console.forms import VisitForm
-from apps.console.services import open_visit
+from apps.console.services.visits import open_visit
 from apps.workspaces.selectors import find_workspace, workspaces_of
 
 _SHOWN = 100
