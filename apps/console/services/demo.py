@@ -95,7 +95,7 @@ def _require_login(email: str, name: str, known: Mapping[str, str], *, now: date
     if person is None:
         password = password or secrets.token_urlsafe(12)
         person = people.create_user(email, password, name=name, is_staff=is_staff)
-        prove_address(user_id=person.pk, email=email, now=now)
+        prove_address(user_id=person.pk, email=email)
     elif password is None or not person.check_password(password):
         password = secrets.token_urlsafe(12)
         person.set_password(password)
