@@ -3,5 +3,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("apps.applications.api.v1.urls")),
     path("", include("apps.workflows.api.v1.urls")),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.common.errors import Conflict, Denied, InvalidInput, NotFound, StaleRevision
+from apps.common.errors import Conflict, Denied, InvalidInput, NotFound
 
 
 class DefinitionRefused(InvalidInput):
@@ -33,21 +33,6 @@ class AppSlugTaken(Conflict):
     detail = "Another app of this workspace has this slug. Choose another one."
 
 
-class AppChanged(StaleRevision):
-    """Someone else changed the app since the caller read it."""
-
-
-class DraftChanged(StaleRevision):
-    """Someone else saved the draft since the caller read it."""
-
-    code = "stale_revision"
-    detail = "The draft was changed since you read it. Read it again and repeat your change."
-
-
-class PolicyChanged(StaleRevision):
-    """Someone else changed the access policy since the caller read it."""
-
-
 class AppInUse(Conflict):
     """The app can't be deleted as it is."""
 
@@ -70,6 +55,7 @@ class MayNotExpose(Denied):
     """The caller would open an app to visitors that nobody knows, without the right to."""
 
     code = "exposure_denied"
+    permission = "apps.expose"
     detail = "This opens the app to anonymous visitors, which needs the permission apps.expose."
 
 

@@ -3,7 +3,7 @@
 from config.env import ROOT, env
 from config.settings.parts.api import *
 from config.settings.parts.celery import *
-from config.settings.parts.console import *  # noqa: F403
+from config.settings.parts.console import *
 from config.settings.parts.database import *
 from config.settings.parts.logging import *
 from config.settings.parts.platform import *

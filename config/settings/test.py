@@ -18,4 +18,4 @@ SLOT_POOL_SIZE = 4
 RUNTIME_BACKGROUND = False
 # Each test process has its own queues; the workers that it starts are told.
 REDIS_KEY_PREFIX = env.str("REDIS_KEY_PREFIX", default=f"test-{os.getpid()}:")
-CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": REDIS_KEY_PREFIX}  # noqa: F405
+CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": REDIS_KEY_PREFIX}

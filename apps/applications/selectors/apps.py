@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from apps.applications.definitions.differences import Difference, compare_definitions
 from apps.applications.errors import AppNotFound, VersionNotFound
 from apps.applications.models import AccessPolicy, App, AppVersion, Release
 from apps.applications.querysets import AppQuerySet
@@ -53,6 +54,11 @@ def find_version(app: App, number: int) -> AppVersion:
     if version is None:
         raise VersionNotFound(f"This app has no version {number}.")
     return version
+
+
+def compare_versions(app: App, before: int, after: int) -> Difference:
+    """What leads from one version's definition to the other's. Raises VersionNotFound."""
+    return compare_definitions(find_version(app, before).definition, find_version(app, after).definition)
 
 
 def list_releases(app: App) -> Any:

@@ -13,12 +13,13 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from apps.applications.errors import AppNotFound, MayNotExpose, PolicyChanged
+from apps.applications.errors import AppNotFound, MayNotExpose
 from apps.applications.models import AccessPolicy
 from apps.applications.services.records import record
 from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
 from apps.common.permissions import GrantedWorkspace
+from apps.common.revisions import Expected, require_revision, update_revision
 from apps.workspaces.selectors.memberships import role_codes_in
 
 Audience = AccessPolicy.Audience
@@ -35,6 +36,7 @@ _LIMITS = {
     "app_limit": (1, 10_000_000, "requests a minute"),
     "session_seconds": (60, 30 * 86_400, "seconds"),
 }
+_STORED = ("audience", "roles", "password_hash", "link_token", "frame_ancestors", "addresses", *_LIMITS)
 _PLAIN = ("audience", "roles", "frame_ancestors", "addresses", *_LIMITS)
 
 
@@ -50,23 +52,21 @@ def change_access_policy(
     actor: Actor,
     changes: Mapping[str, Any],
     may_expose: bool,
+    expected: Expected,
     now: datetime,
-    revision: int | None = None,
 ) -> AccessPolicy:
     """The app's policy with these changes; valid from the next request on, one revision further.
 
     ``changes`` may name every field of the policy, ``password`` (None clears it) and ``rotate_link`` (True makes a new
     link token; whoever has the old one is out). The audience ``link`` gets a token when it has none, and loses it when
-    the audience becomes another one. ``revision`` is the one that the caller read, if they said so.
-
-    Raises MayNotExpose for an audience that lets anonymous visitors in, without the right to; PolicyChanged for a
-    revision that isn't the present one; InvalidInput; AppNotFound.
+    the audience becomes another one.
+    Raises MayNotExpose for an audience that lets anonymous visitors in, without the right to; StaleRevision when the
+    policy isn't at an ``expected`` revision; InvalidInput; AppNotFound.
     """
     cleaned = _checked(changes, workspace)
     with transaction.atomic():
         policy = _lock_policy(app_id)
-        if revision is not None and policy.revision != revision:
-            raise PolicyChanged
+        require_revision(policy, expected)
         before = _visible(policy)
         _apply(policy, cleaned)
         if policy.audience != before["audience"] and is_anonymous(policy.audience) and not may_expose:
@@ -74,8 +74,7 @@ def change_access_policy(
         different = {name: [before[name], value] for name, value in _visible(policy).items() if before[name] != value}
         if not different:
             return policy
-        policy.revision += 1
-        policy.save()
+        update_revision(policy, expected, now=now, **{name: getattr(policy, name) for name in _STORED})
         record(
             workspace=workspace,
             app=policy.app,

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from apps.applications.definitions.blank import blank_definition
-from apps.applications.errors import AppChanged, AppInUse, AppSlugTaken
+from apps.applications.errors import AppInUse, AppSlugTaken
 from apps.applications.models import AccessPolicy, App, AppVersion, Release
 from apps.applications.services.checking import require_valid
 from apps.applications.services.records import record
@@ -21,6 +21,7 @@ from apps.common.constraints import violated_constraint
 from apps.common.ids import new_id
 from apps.common.metering import require_room
 from apps.common.permissions import GrantedWorkspace
+from apps.common.revisions import Expected, require_revision, update_revision
 from apps.common.slugs import check_slug, make_slug
 
 HOME_SLUG = "home"
@@ -79,30 +80,26 @@ def change_app(
     workspace: GrantedWorkspace,
     actor: Actor,
     changes: Mapping[str, Any],
+    expected: Expected,
     now: datetime,
-    unchanged_since: datetime | None = None,
 ) -> App:
     """The app with another ``name``, ``slug`` or ``description``; what is given as it was changes nothing.
 
-    A new slug moves the app's address at once. With ``unchanged_since`` (the ``updated_at`` that the caller read)
-    raises AppChanged when the app changed since. Raises InvalidInput, AppSlugTaken, AppNotFound.
+    A new slug moves the app's address at once. Raises StaleRevision when the app isn't at an ``expected`` revision,
+    InvalidInput, AppSlugTaken, AppNotFound.
     """
     if "slug" in changes:
         check_slug(changes["slug"])
     with transaction.atomic():
         app = lock_app(app_id)
-        if unchanged_since is not None and app.updated_at != unchanged_since:
-            raise AppChanged
+        require_revision(app, expected)
         different = {name: value for name, value in changes.items() if getattr(app, name) != value}
         if not different:
             return app
         before = {name: getattr(app, name) for name in different}
-        for name, value in different.items():
-            setattr(app, name, value)
-        app.updated_at = now
         try:
             with transaction.atomic():
-                App.objects.filter(pk=app.pk).update(**different, updated_at=now)
+                update_revision(app, expected, now=now, **different)
         except IntegrityError as error:
             raise _slug_conflict(error) from error
         record(
@@ -155,15 +152,22 @@ def duplicate_app(
 
 
 def delete_app(
-    *, app_id: UUID, workspace: GrantedWorkspace, default_app_id: UUID | None, actor: Actor, now: datetime
+    *,
+    app_id: UUID,
+    workspace: GrantedWorkspace,
+    default_app_id: UUID | None,
+    actor: Actor,
+    expected: Expected,
+    now: datetime,
 ) -> None:
     """Delete an app with its versions, releases and policy, for good.
 
     Raises AppInUse for one that was published and isn't archived (archive it first: that can be undone, this can't),
-    and for the workspace's default app.
+    and for the workspace's default app; StaleRevision when the app isn't at an ``expected`` revision.
     """
     with transaction.atomic():
         app = lock_app(app_id)
+        require_revision(app, expected)
         if app.pk == default_app_id:
             raise AppInUse(
                 "This is the workspace's default app. Make another one the default before you delete it.",

@@ -21,11 +21,12 @@ _SALT = "apps.applications.preview"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The address of a preview, its token, and when both stop working."""
+    """The address of a preview, its token, when both stop working, and the revision that it shows now."""
 
     url: str
     token: str
     expires_at: datetime
+    draft_revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,12 @@ def make_preview(*, app: App, workspace: GrantedWorkspace, now: datetime) -> Pre
     """An address that shows the app's draft, whatever its policy says, until ``LIFETIME`` has passed."""
     expires_at = (now + LIFETIME).replace(microsecond=0)
     token = signing.dumps([workspace.id.hex, app.pk.hex, int(expires_at.timestamp())], salt=_SALT)
-    return Preview(url=f"{app_url(workspace, app)}?preview={token}", token=token, expires_at=expires_at)
+    return Preview(
+        url=f"{app_url(workspace, app)}?preview={token}",
+        token=token,
+        expires_at=expires_at,
+        draft_revision=app.draft_revision,
+    )
 
 
 def open_preview(*, token: str, workspace_id: UUID, app_ref: str, now: datetime) -> DraftToShow:

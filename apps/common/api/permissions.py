@@ -117,6 +117,24 @@ def explain_refusal(view: ApiView, error: AppRunError) -> None:
     error.extra = {**error.extra, "decision_id": decision}
 
 
+def explain(error: Denied, *, view: ApiView) -> None:
+    """Give a refusal that came from a rule a decision too, once its transaction is over. ``error.permission`` names
+    the code that was missing, where there is one.
+    """
+    if view.grant is None or "decision_id" in error.extra:
+        return
+    decision = resolver().record_refusal(
+        actor=view.actor,
+        code=getattr(error, "permission", "") or error.code,
+        action=f"{view.request.method} {view.act}",
+        target=view.request.path,
+        grant=view.grant,
+        reason=error.detail,
+        status=403,
+    )
+    error.extra = {**error.extra, "decision_id": decision}
+
+
 def _action(request: Request, view: Any) -> str:
     action = getattr(view, "action", None)
     if hasattr(view, "action_map"):
