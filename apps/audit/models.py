@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from django.db import models
 
+from apps.audit.errors import TrailIsAppendOnly
+from apps.audit.querysets import AuditEventQuerySet
 from apps.common.models import TenantModel
+from apps.common.querysets import TenantManager
 
 
 class AuditEvent(TenantModel):
-    """One act. Append-only: there is no way to change or delete one but retention."""
+    """One act. Append-only: there is no way to change or delete one but retention.
+
+    ``actor_*`` and ``target_*`` are as they were then; ``changes`` is ``{field: [before, after]}``, secrets masked.
+    """
 
     at = models.DateTimeField()
     actor_kind = models.CharField(max_length=20)
@@ -24,7 +32,9 @@ class AuditEvent(TenantModel):
     request_id = models.CharField(max_length=64, blank=True)
     address = models.CharField(max_length=45, blank=True)
 
-    class Meta:
+    objects: Any = TenantManager.of(AuditEventQuerySet)
+
+    class Meta(TenantModel.Meta):
         ordering = ["-at", "-id"]
         indexes = [
             models.Index(fields=["-at", "-id"], name="audit_newest_first"),
@@ -35,3 +45,12 @@ class AuditEvent(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_kind} {self.target_name}"
+
+    def save_base(self, *args: Any, **kwargs: Any) -> None:
+        """Raises TrailIsAppendOnly for an act that is written already."""
+        if not self._state.adding:
+            raise TrailIsAppendOnly
+        super().save_base(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TrailIsAppendOnly

@@ -17,8 +17,8 @@ from apps.common.actors import Actor, ActorKind
 from apps.common.permissions import Grant
 from apps.common.tenancy import enter_public
 
-
-_TOO_MANY = 429
+_DENIED, _TOO_MANY = 403, 429
+_KINDS = {402: "quota", _TOO_MANY: "rate"}
 
 
 class Resolver:
@@ -70,10 +70,10 @@ def record_refusal(
             target=target[:300],
             code=code,
             status=status,
-            decided_by=_decided_by(actor, grant, code=code, reason=reason),
+            decided_by=_decided_by(actor, grant, code=code, reason=reason, status=status),
             request_id=actor.request_id,
         )
-    if grant is not None and status == 403:
+    if grant is not None and status == _DENIED:
         record_act_in(
             grant.workspace,
             actor=actor,
@@ -106,12 +106,15 @@ def _caller(actor: Actor) -> dict[str, Any]:
     return caller
 
 
-def _decided_by(actor: Actor, grant: Grant | None, *, code: str, reason: str) -> dict[str, Any]:
-    decided: dict[str, Any] = {"reason": reason}
+def _decided_by(actor: Actor, grant: Grant | None, *, code: str, reason: str, status: int) -> dict[str, Any]:
+    decided: dict[str, Any] = {"kind": _KINDS.get(status, "policy"), "reason": reason}
     if grant is not None:
-        decided |= {"kind": grant.source, "role": grant.role}
+        decided["role"] = grant.role
+        if status == _DENIED:
+            decided["kind"] = grant.source
         if actor.scopes is not None:
             decided["scopes"] = sorted(actor.scopes)
-            # A key is refused by its scopes only when its member's role would have allowed it.
-            decided["kind"] = "role" if code in actor.scopes else "scope"
+            if status == _DENIED and code in actor.scopes:
+                # The key's scopes would have allowed it: it was its member's role that did not.
+                decided["kind"] = "role"
     return decided

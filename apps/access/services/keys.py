@@ -23,7 +23,7 @@ from apps.common.errors import FieldError, InvalidInput, NotFound
 from apps.common.permissions import Grant, registry
 from apps.events.services import emit_event
 from apps.workspaces.errors import GrantsMoreThanHeld
-from apps.workspaces.selectors.memberships import find_service_account
+from apps.workspaces.selectors.members import service_accounts_of
 
 _PREFIX_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -64,7 +64,7 @@ def create_key(
     membership_id = grant.membership_id
     if service_account_id is not None:
         grant.require("service_accounts.manage")
-        account = find_service_account(workspace_id=workspace.id, membership_id=service_account_id)
+        account = service_accounts_of(workspace.id).filter(pk=service_account_id).first()
         if account is None:
             raise InvalidInput.at("/service_account", "unknown_service_account", "There is no such service account.")
         membership_id = account.pk

@@ -137,11 +137,16 @@ class ApiView(APIView):
         return actor_of(self.request)
 
     @property
-    def workspace(self) -> Any:
-        """The workspace of the URL, once the caller was admitted to it."""
+    def granted(self) -> Grant:
+        """What the caller may do in the workspace of the URL, once they were admitted to it."""
         if self.grant is None:
             raise ImproperlyConfigured(f"The URL of {type(self).__name__} names no workspace.")
-        return self.grant.workspace
+        return self.grant
+
+    @property
+    def workspace(self) -> Any:
+        """The workspace of the URL, once the caller was admitted to it."""
+        return self.granted.workspace
 
     @cached_property
     def expected(self) -> Expected:

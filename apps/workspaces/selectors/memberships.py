@@ -34,11 +34,6 @@ def active_service_account(*, workspace_ref: str, membership_id: UUID) -> Member
     )
 
 
-def find_service_account(*, workspace_id: UUID, membership_id: UUID) -> Membership | None:
-    """The workspace's service account with this id, unless it was removed."""
-    return Membership.objects.present().service_accounts().filter(workspace_id=workspace_id, pk=membership_id).first()
-
-
 def codes_of_role(role: Role) -> frozenset[str]:
     """The permission codes that a role holds: declared in code when it is built in, its own when it is custom."""
     return registry.codes_of(role.code) if role.built_in else frozenset(role.codes)

@@ -1,0 +1,42 @@
+"""`manage.py forget_audit --days N`: forget old acts, in the platform's trail and in every workspace's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.utils import timezone
+
+from apps.audit.services.retention import forget_acts_before
+from apps.common.actors import SYSTEM
+from apps.common.tenancy import PUBLIC, SCHEMA_PREFIX, SchemaRef, enter
+
+
+class Command(BaseCommand):
+    help = "Forget the acts that are older than --days, in all trails; says how many went from each."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--days", type=int, required=True, help="Acts of the last so many days are kept.")
+
+    def handle(self, *args: Any, days: int, **options: Any) -> None:
+        if days < 1:
+            raise CommandError("--days must be at least 1.")
+        now = timezone.now()
+        for schema in _schemas():
+            with enter(SchemaRef(schema)):
+                forgotten = forget_acts_before(moment=now - timedelta(days=days), actor=SYSTEM, now=now)
+            if forgotten:
+                self.stdout.write(f"{schema}: {forgotten}")
+
+
+def _schemas() -> list[str]:
+    """The schemas that hold a trail."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT schemaname FROM pg_tables WHERE tablename = 'audit_auditevent'"
+            " AND (schemaname = %s OR starts_with(schemaname, %s)) ORDER BY schemaname",
+            [PUBLIC, SCHEMA_PREFIX],
+        )
+        return [name for (name,) in cursor.fetchall()]
