@@ -1,6 +1,7 @@
 """Production: HTTPS only, and a refusal to start with anything that is safe on one's own machine only."""
 
 import environ
+from whitenoise.compress import Compressor
 
 from config.settings.base import *
 from config.settings.base import (
@@ -25,6 +26,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = False
+# Source maps are as large as everything else together, and only a debugger asks for them.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 
 
 def _refuse_unsafe_start() -> None:

@@ -67,10 +67,11 @@ def run(settings: LaunchSettings) -> None:
         tails = [LogTail(name, settings.logs / f"{name}.log", settings.verbose) for name in PROGRAMS]
         units = [supervise_server(server, running.processes) for server in running.servers]
         (settings.data_dir / "static").mkdir(exist_ok=True)  # WhiteNoise warns without it
-        prepare(settings, environment, running.processes)
         programs = describe_programs(settings, environment)
         try:
+            # The web server loads meanwhile; it asks the database for nothing before the first request.
             units.append(supervise(programs["web"], running.processes))
+            prepare(settings, environment, running.processes)
             wait_until_it_serves(settings, units, running, tails)
             units += [supervise(programs[name], running.processes) for name in ("worker", "beat")]
             print(announce(settings), flush=True)  # noqa: T201

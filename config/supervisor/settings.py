@@ -81,6 +81,7 @@ def make_environment(settings: LaunchSettings, *, database_url: str, redis_url: 
     }
     environment.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     environment.setdefault("BASE_URL", settings.base_url)
+    environment.setdefault("LOG_FORMAT", "console")
     if not environment.get("SECRET_KEY"):
         environment["SECRET_KEY"] = read_secret(settings.data_dir / "django-secret.key")
     if not environment.get("SECRETS_KEYS"):
