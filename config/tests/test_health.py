@@ -59,7 +59,7 @@ def test_not_ready_without_the_cache(client: Client, settings: Any) -> None:
     settings.CACHES = {name: {**cache, "LOCATION": NOWHERE} for name, cache in settings.CACHES.items()}
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"]["cache"] == "doesn't answer"
+    assert answer.json()["checks"]["cache"].startswith("doesn't ")
     assert "127.0.0.1" not in answer.content.decode()
 
 
