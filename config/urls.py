@@ -9,5 +9,6 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("api/v1/", include("config.api_v1")),
+    path("", include("apps.accounts.urls")),
     path("", include("apps.console.urls")),
 ]

@@ -4,7 +4,7 @@ from config.settings.base import *
 from config.settings.base import DATA_DIR, env
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-for-production")
+SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-for-production-anywhere")
 SECRETS_KEYS = env.list("SECRETS_KEYS", default=["local:bG9jYWwtb25seS1ub3QtZm9yLXByb2R1Y3Rpb24hISE="])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

@@ -110,7 +110,7 @@ def accept_invitation(*, token: str, actor: Actor, email: str, now: datetime) ->
     require_room(workspace_id=workspace.pk, dimension="members", present=count_members(workspace.pk))
     member = Membership.objects.create(workspace=workspace, user_id=actor.user_id, role=invitation.role, joined_at=now)
     invitation.move_to(InvitationStatus.ACCEPTED, accepted_by_id=actor.user_id, sealed_token="")
-    prove_address(user_id=actor.user_id, email=invitation.email)
+    prove_address(user_id=actor.user_id, email=invitation.email, now=now)
     _record(invitation, actor=actor, action="invitation.accept", before=InvitationStatus.PENDING, now=now)
     emit_event(
         type="member.joined",

@@ -51,6 +51,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"headers": {"_schema_name": "public"}},
     },
+    "accounts-deliver-due-mail": {
+        "task": "accounts.deliver_due_mail",
+        "schedule": timedelta(seconds=30),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
+    "accounts-clear-expired": {
+        "task": "accounts.clear_expired",
+        "schedule": timedelta(hours=1),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
     "invitations-expire": {
         "task": "workspaces.expire_invitations",
         "schedule": timedelta(hours=1),

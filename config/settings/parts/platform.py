@@ -21,6 +21,15 @@ WORKSPACES_PER_OWNER = env.int("WORKSPACES_PER_OWNER", default=100)
 # Signing in
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=30)
 REFRESH_TOKEN_LIFETIME = timedelta(days=7)
+SESSIONS_PER_PERSON = 100
+LAST_SEEN_INTERVAL = timedelta(minutes=1)
+MFA_SETUP_LIFETIME = timedelta(minutes=15)
+
+# Mail
+MAIL_PER_ADDRESS = env.int("MAIL_PER_ADDRESS", default=10)
+MAIL_BACKOFF_BASE = timedelta(minutes=1)
+MAIL_GIVE_UP = timedelta(days=1)
+MAIL_RETENTION = timedelta(days=30)
 
 # Access
 API_KEY_LAST_USED_INTERVAL = timedelta(minutes=1)

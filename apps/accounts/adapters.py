@@ -1,0 +1,129 @@
+"""Where allauth's flows meet the platform's rules: the same for its pages, its headless API and ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.userkit import user_field
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from apps.accounts.errors import TooManyAttempts
+from apps.accounts.models import User
+from apps.accounts.services.addresses import normalise_email
+from apps.accounts.services.attempts import count_mail_request, count_registration, count_sign_in
+from apps.accounts.services.mfa import open_sealed, seal_secret
+from apps.accounts.services.notices import absolute, send_message
+from apps.accounts.services.passwords import check_new_password
+from apps.accounts.services.registration import normalise_name
+from apps.accounts.services.sign_in import record_failed_sign_in
+from apps.common.api.addresses import caller_address
+from apps.common.api.views import actor_of
+from apps.common.errors import InvalidInput
+
+#: What a session is listed under when nobody knows where it came from (a socket instead of an address).
+_UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a value, not a binding
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Sign-in limits and their trail, addresses, passwords, mail."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "The e-mail address and the password don't belong together.",
+        "email_taken": "Somebody with this e-mail address is registered already.",
+        "enter_current_password": "This is not your present password.",
+        "incorrect_password": "This is not your password.",
+        "too_many_login_attempts": "Too many attempts. Wait a minute, then try again.",
+        "rate_limited": "Too many attempts. Wait a minute, then try again.",
+    }
+
+    def pre_authenticate(self, request: Any, **credentials: Any) -> None:
+        try:
+            count_sign_in(email=credentials.get("email", ""), address=caller_address(request), now=timezone.now())
+        except TooManyAttempts as error:
+            raise self.validation_error("too_many_login_attempts") from error
+
+    def authentication_failed(self, request: Any, **credentials: Any) -> None:
+        record_failed_sign_in(
+            email=credentials.get("email", ""),
+            user=None,
+            reason="password",
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+
+    def clean_email(self, email: str) -> str:
+        try:
+            return normalise_email(email)
+        except InvalidInput as error:
+            raise _as_validation(error) from error
+
+    def clean_password(self, password: str, user: Any = None) -> str:
+        try:
+            check_new_password(password, user=user or User())
+        except InvalidInput as error:
+            raise _as_validation(error) from error
+        return password
+
+    def save_user(self, request: Any, user: Any, form: Any, commit: bool = True) -> Any:
+        try:
+            count_registration(address=caller_address(request), now=timezone.now())
+        except TooManyAttempts as error:
+            raise self.validation_error("rate_limited") from error
+        user_field(user, "name", normalise_name(form.cleaned_data.get("name", "")))
+        return super().save_user(request, user, form, commit)
+
+    def get_client_ip(self, request: Any) -> str:
+        return caller_address(request) or _UNKNOWN_ADDRESS
+
+    def get_email_confirmation_url(self, request: Any, emailconfirmation: Any) -> str:
+        return absolute("account_confirm_email", key=emailconfirmation.key)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        uid, _, token = key.partition("-")
+        return absolute("account_reset_password_from_key", uidb36=uid, key=token)
+
+    def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
+        super().send_password_reset_mail(user, email, {**context, "key": f"{context['uid']}-{context['key']}"})
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """allauth's mail goes the way of ours: queued with the change, sent by a worker, limited per address."""
+        now = timezone.now()
+        known = {name: value for name, value in context.items() if name not in {"request", "current_site"}}
+        known.setdefault("at", context.get("timestamp", now))
+        known.setdefault("address", context.get("ip", ""))
+        send_message(kind=template_prefix, to=email, context=known, now=now)
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    """Authenticator secrets and the seed of recovery codes are sealed for their person."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "This code is not valid now. Each works once; check the device's clock.",
+        "unverified_email": "Verify your e-mail address before you turn two-step sign-in on.",
+    }
+
+    def encrypt(self, text: str) -> str:
+        request = context.request
+        user = getattr(request, "user", None)
+        return seal_secret(text, signed_in=user.pk if user is not None and user.is_authenticated else None)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return open_sealed(encrypted_text)
+
+
+def limit_mail_requests(request: Any) -> None:
+    """Raise ValidationError when this address asked for too much mail."""
+    try:
+        count_mail_request(address=caller_address(request), now=timezone.now())
+    except TooManyAttempts as error:
+        raise ValidationError(error.detail, code=error.code) from error
+
+
+def _as_validation(error: InvalidInput) -> ValidationError:
+    return ValidationError([ValidationError(fault.detail, code=fault.code) for fault in error.errors])

@@ -1,0 +1,68 @@
+"""What people tell about themselves."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.accounts.services.registration import normalise_name
+from apps.audit.services import Target, record_act
+from apps.common.actors import Actor
+from apps.common.errors import FieldError, InvalidInput
+from apps.common.revisions import Expected, require_revision
+
+#: A language, with script and region where it matters (BCP 47): ``en``, ``pt-BR``, ``zh-Hans``.
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
+
+
+def update_profile(*, user: User, changes: Mapping[str, Any], expected: Expected, actor: Actor, now: datetime) -> User:
+    """Change ``name``, ``locale`` or ``time_zone``; what isn't named stays.
+
+    Raises InvalidInput at the field; StaleRevision when the person isn't at an ``expected`` revision any more.
+    """
+    cleaned = _clean(changes)
+    with transaction.atomic():
+        locked = User.objects.select_for_update().get(pk=user.pk)
+        require_revision(locked, expected)
+        differences = {name: [getattr(locked, name), value] for name, value in cleaned.items()}
+        differences = {name: pair for name, pair in differences.items() if pair[0] != pair[1]}
+        if differences:
+            for name, (_, value) in differences.items():
+                setattr(locked, name, value)
+            locked.save(update_fields=[*differences, "updated_at"])
+            record_act(
+                actor=actor,
+                action="user.updated",
+                target=Target("user", str(locked.pk), locked.email),
+                changes=differences,
+                now=now,
+            )
+    return locked
+
+
+def _clean(changes: Mapping[str, Any]) -> dict[str, str]:
+    cleaned = {name: changes[name] for name in ("name", "locale", "time_zone") if name in changes}
+    if "name" in cleaned:
+        cleaned["name"] = normalise_name(cleaned["name"])
+    faults = []
+    if "locale" in cleaned and not _LOCALE.fullmatch(cleaned["locale"]):
+        faults.append(FieldError("/locale", "invalid_locale", "Use a language tag such as en, pt-BR or zh-Hans."))
+    if "time_zone" in cleaned and cleaned["time_zone"] not in _time_zones():
+        faults.append(
+            FieldError("/time_zone", "invalid_time_zone", "Use a name of the IANA database, such as Europe/Vienna.")
+        )
+    if faults:
+        raise InvalidInput(errors=faults)
+    return cleaned
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
