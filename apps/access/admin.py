@@ -1,11 +1,44 @@
 """Keys and decisions in the consoles."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib import admin
 
 from apps.access.models import ApiKey, Decision
-from apps.common.admin import PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
+from apps.access.services.keys import revoke_key
+from apps.access.states import ApiKeyStatus
+from apps.common.admin import Act, ActContext, PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
+from apps.common.permissions import operator_grant
+
+
+def _revoke(context: ActContext) -> str:
+    workspace = context.row.membership.workspace
+    revoke_key(
+        workspace=workspace,
+        key_id=context.row.pk,
+        actor=context.actor,
+        grant=context.grant or operator_grant(workspace),
+        now=context.now,
+    )
+    return f"{context.row} is revoked: its next request is refused."
+
+
+KEY_ACTS = (
+    Act(
+        name="revoke",
+        label="Revoke",
+        icon="key_off",
+        explanation="Programs that use this key are refused from their next request on. This can't be undone.",
+        code="keys.manage",
+        run=_revoke,
+        allowed=lambda row: row.status == ApiKeyStatus.ACTIVE,
+        danger=True,
+        bulk=True,
+    ),
+)
 
 
 class _ApiKeys:
@@ -14,6 +47,7 @@ class _ApiKeys:
     list_select_related = ("membership__user", "membership__role")
     search_fields = ("name", "prefix", "membership__user__email", "membership__service_account_name")
     exclude = ("secret_hash",)
+    acts: ClassVar[Sequence[Act]] = KEY_ACTS
 
 
 class _Decisions:

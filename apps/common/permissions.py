@@ -86,6 +86,13 @@ class Grant:
             raise Denied(f"This needs the permission {code}, which you don't have here.", permission=code)
 
 
+def operator_grant(workspace: Any) -> Grant:
+    """What an operator may do from the platform's console: all of it; each act is audited as theirs."""
+    return Grant(
+        workspace=workspace, codes=registry.codes_of("owner"), role="platform", membership_id=None, source="platform"
+    )
+
+
 class PermissionResolver(Protocol):
     """The app ``access`` answers these two questions."""
 

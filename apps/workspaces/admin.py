@@ -1,11 +1,177 @@
 """Workspaces, their people and their schemas in the consoles."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib import admin
 
-from apps.common.admin import PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
+from apps.common.admin import (
+    Act,
+    ActContext,
+    PlatformAdmin,
+    ReasonForm,
+    WorkspaceAdmin,
+    platform_site,
+    workspace_site,
+)
 from apps.workspaces.models import Invitation, Membership, Role, SchemaSlot, SlugHold, Workspace
+from apps.workspaces.services.invitations import revoke_invitation
+from apps.workspaces.services.lifecycle import (
+    activate_workspace,
+    close_workspace,
+    restore_workspace,
+    suspend_workspace,
+)
+from apps.workspaces.services.members import change_member, remove_member
+from apps.workspaces.states import InvitationStatus, MembershipStatus, WorkspaceStatus
+
+
+def _suspend(context: ActContext, *, reason: str) -> str:
+    suspend_workspace(workspace_id=context.row.pk, reason=reason, actor=context.actor, now=context.now)
+    return f"{context.row} is suspended: its members can read, its apps don't answer."
+
+
+def _activate(context: ActContext) -> str:
+    activate_workspace(workspace_id=context.row.pk, actor=context.actor, now=context.now)
+    return f"{context.row} is active again."
+
+
+def _close(context: ActContext) -> str:
+    closed = close_workspace(workspace_id=context.row.pk, actor=context.actor, now=context.now)
+    return f"{context.row} is closing; its data are kept until {closed.purge_after:%d %B %Y}."
+
+
+def _restore(context: ActContext) -> str:
+    restore_workspace(workspace_id=context.row.pk, actor=context.actor, now=context.now)
+    return f"{context.row} is what it was before it was closed."
+
+
+def _revoke_invitation(context: ActContext) -> str:
+    invitation = context.row
+    revoke_invitation(
+        workspace_id=invitation.workspace_id, invitation_id=invitation.pk, actor=context.actor, now=context.now
+    )
+    return f"The invitation of {invitation.email} is revoked."
+
+
+def _suspend_member(context: ActContext) -> str:
+    _change_member(context, MembershipStatus.SUSPENDED)
+    return f"{context.row} is suspended."
+
+
+def _reactivate_member(context: ActContext) -> str:
+    _change_member(context, MembershipStatus.ACTIVE)
+    return f"{context.row} is active again."
+
+
+def _change_member(context: ActContext, status: MembershipStatus) -> None:
+    change_member(
+        workspace_id=context.row.workspace_id,
+        membership_id=context.row.pk,
+        status=status,
+        actor=context.actor,
+        grant=context.member_grant,
+        now=context.now,
+    )
+
+
+def _remove_member(context: ActContext) -> str:
+    remove_member(
+        workspace_id=context.row.workspace_id,
+        membership_id=context.row.pk,
+        actor=context.actor,
+        grant=context.member_grant,
+        now=context.now,
+    )
+    return f"{context.row} is no longer a member."
+
+
+_CLOSABLE = {WorkspaceStatus.ACTIVE, WorkspaceStatus.SUSPENDED}
+_RESTORABLE = {WorkspaceStatus.CLOSING, WorkspaceStatus.CLOSED}
+
+WORKSPACE_ACTS = (
+    Act(
+        name="suspend",
+        label="Suspend",
+        icon="pause_circle",
+        explanation="Members can still read; nothing can be changed, and its apps don't answer visitors.",
+        form=ReasonForm,
+        run=_suspend,
+        allowed=lambda row: row.status == WorkspaceStatus.ACTIVE,
+        danger=True,
+    ),
+    Act(
+        name="activate",
+        label="Activate",
+        icon="play_circle",
+        explanation="Ends the suspension.",
+        run=_activate,
+        allowed=lambda row: row.status == WorkspaceStatus.SUSPENDED,
+    ),
+    Act(
+        name="close",
+        label="Close",
+        icon="delete",
+        explanation="Everything is kept for the grace period, and can be restored until it ends.",
+        run=_close,
+        allowed=lambda row: row.status in _CLOSABLE,
+        danger=True,
+    ),
+    Act(
+        name="restore",
+        label="Restore",
+        icon="restore",
+        explanation="Undoes the closing.",
+        run=_restore,
+        allowed=lambda row: row.status in _RESTORABLE,
+    ),
+)
+INVITATION_ACTS = (
+    Act(
+        name="revoke",
+        label="Revoke",
+        icon="block",
+        explanation="The link in the e-mail stops working.",
+        code="members.manage",
+        run=_revoke_invitation,
+        allowed=lambda row: row.status == InvitationStatus.PENDING,
+        danger=True,
+        bulk=True,
+    ),
+)
+MEMBER_ACTS = (
+    Act(
+        name="suspend",
+        label="Suspend",
+        icon="pause_circle",
+        explanation="They and their keys are shut out from their next request on.",
+        code="members.manage",
+        run=_suspend_member,
+        allowed=lambda row: row.status == MembershipStatus.ACTIVE,
+        danger=True,
+    ),
+    Act(
+        name="reactivate",
+        label="Reactivate",
+        icon="play_circle",
+        explanation="They are let in again.",
+        code="members.manage",
+        run=_reactivate_member,
+        allowed=lambda row: row.status == MembershipStatus.SUSPENDED,
+    ),
+    Act(
+        name="remove",
+        label="Remove",
+        icon="person_remove",
+        explanation="They leave the workspace, and their keys die. What they made stays.",
+        code="members.manage",
+        run=_remove_member,
+        allowed=lambda row: row.status != MembershipStatus.LEFT,
+        danger=True,
+    ),
+)
 
 
 @admin.register(Workspace, site=platform_site)
@@ -16,7 +182,7 @@ class WorkspaceTableAdmin(PlatformAdmin):
     list_filter = ("status", "plan_code")
     list_select_related = ("owner",)
     search_fields = ("name", "slug", "display_name", "owner__email", "=id", "schema_name")
-    autocomplete_fields = ("owner",)
+    acts: ClassVar[Sequence[Act]] = WORKSPACE_ACTS
 
 
 @admin.register(SchemaSlot, site=platform_site)
@@ -50,6 +216,7 @@ class _Invitations:
     list_select_related = ("workspace", "role")
     search_fields = ("email", "workspace__slug")
     exclude = ("token_hash",)
+    acts: ClassVar[Sequence[Act]] = INVITATION_ACTS
 
 
 class _Roles:
@@ -67,6 +234,7 @@ class PlatformMembershipAdmin(_Memberships, PlatformAdmin):
 class WorkspaceMembershipAdmin(_Memberships, WorkspaceAdmin):
     """The members of this workspace."""
 
+    acts: ClassVar[Sequence[Act]] = MEMBER_ACTS
     list_display = ("__str__", "role", "status", "joined_at")
     view_code: ClassVar[str] = "members.view"
     workspace_lookup: ClassVar[str] = "workspace"

@@ -59,7 +59,9 @@ def _creation_seconds() -> float:
     owner = User.objects.create_user(email=f"{uuid4().hex}@example.com")
 
     def create() -> None:
-        made = create_workspace(owner=owner, name="Bench", slug=f"b{uuid4().hex[:20]}", actor=SYSTEM, now=timezone.now())
+        made = create_workspace(
+            owner=owner, name="Bench", slug=f"b{uuid4().hex[:20]}", actor=SYSTEM, now=timezone.now()
+        )
         if made.status != "active":
             raise RuntimeError("The pool is empty: this would measure something else.")
 
@@ -118,7 +120,9 @@ def _tell_slot() -> None:
 
     def psql() -> float:
         name = f"ws_{uuid4().hex}"
-        script = f'BEGIN; CREATE SCHEMA "{name}"; SET LOCAL search_path TO "{name}", public;\n{template.script}\nCOMMIT;'
+        script = (
+            f'BEGIN; CREATE SCHEMA "{name}"; SET LOCAL search_path TO "{name}", public;\n{template.script}\nCOMMIT;'
+        )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "schema.sql"
             path.write_text(script, encoding="utf-8")
@@ -126,7 +130,10 @@ def _tell_slot() -> None:
 
     connect = statistics.median(seconds(lambda: _psql(None)) for _ in range(5))
     compared = alternate(ours, psql, rounds=9)
-    tables, indexes = template.script.count("CREATE TABLE"), template.script.count("INDEX") + template.script.count("UNIQUE")
+    tables, indexes = (
+        template.script.count("CREATE TABLE"),
+        template.script.count("INDEX") + template.script.count("UNIQUE"),
+    )
     tell(
         Result(
             bar="2",

@@ -36,7 +36,9 @@ SEEDS = {
 def _lint(tree: Path) -> str:
     program = Path(sys.executable).with_name("lint-imports")
     environment = {**os.environ, "PYTHONPATH": str(tree), "COLUMNS": "200"}
-    done = subprocess.run([program, "--no-cache"], cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, "--no-cache"], cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
     return done.stdout
 
 

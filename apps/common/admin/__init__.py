@@ -5,8 +5,17 @@ The platform's console is for operators, a workspace's for its members. Each app
 service.
 """
 
-from apps.common.admin.acts import Act, ActForm
+from apps.common.admin.acts import Act, ActContext, ActForm, ReasonForm
 from apps.common.admin.readonly import PlatformAdmin, WorkspaceAdmin
 from apps.common.admin.sites import platform_site, workspace_site
 
-__all__ = ["Act", "ActForm", "PlatformAdmin", "WorkspaceAdmin", "platform_site", "workspace_site"]
+__all__ = [
+    "Act",
+    "ActContext",
+    "ActForm",
+    "PlatformAdmin",
+    "ReasonForm",
+    "WorkspaceAdmin",
+    "platform_site",
+    "workspace_site",
+]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.common.actors import Actor
+from apps.common.permissions import Grant
 
 
 class ActForm(forms.Form):
@@ -33,11 +35,27 @@ class ReasonForm(ActForm):
 
 
 @dataclass(frozen=True, slots=True)
+class ActContext:
+    """The row, who acts on it and when, and what they may do there (None in the operators' console)."""
+
+    row: Any
+    actor: Actor
+    now: datetime
+    grant: Grant | None
+
+    @property
+    def member_grant(self) -> Grant:
+        """The grant in a workspace's console."""
+        assert self.grant is not None, "this act belongs to a workspace's console"
+        return self.grant
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
     """One thing that can be done to a row.
 
-    ``run(row, actor, now, **cleaned form)`` calls a service and returns the sentence that tells the success; an
-    AppRunError it raises is shown instead. ``allowed(row)`` says whether the row's state permits it. ``code`` is the
+    ``run(context, **cleaned form)`` calls a service and returns the sentence that tells the success; an AppRunError
+    that it raises is shown instead. ``allowed(row)`` says whether the row's state permits it. ``code`` is the
     permission that members need; operators need none. ``bulk`` offers it for several rows at once in the list.
     """
 
@@ -51,6 +69,3 @@ class Act:
     icon: str = "play_arrow"
     danger: bool = False
     bulk: bool = False
-
-
-ActorOf = Callable[[Any], Actor]

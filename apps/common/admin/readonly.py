@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-from apps.common.admin.acts import Act
+from apps.common.admin.acts import Act, ActContext
 from apps.common.admin.sites import workspace_grant
 from apps.common.api.views import actor_of
 from apps.common.errors import AppRunError, InvalidInput
@@ -121,7 +121,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
             form = act.form(request.POST if request.method == "POST" else None)
             if request.method == "POST" and form.is_valid():
                 try:
-                    sentence = act.run(row, actor_of(request), timezone.now(), **form.cleaned_data)
+                    sentence = act.run(_context(request, row), **form.cleaned_data)
                 except AppRunError as error:
                     form.add_error(None, _sentence(error))
                 else:
@@ -184,6 +184,10 @@ class WorkspaceAdmin(ReadOnlyAdmin):
         return queryset
 
 
+def _context(request: HttpRequest, row: Any) -> ActContext:
+    return ActContext(row=row, actor=actor_of(request), now=timezone.now(), grant=workspace_grant(request))
+
+
 def _sentence(error: AppRunError) -> str:
     if isinstance(error, InvalidInput) and error.errors:
         return " ".join(item.detail for item in error.errors)
@@ -197,7 +201,7 @@ def _bulk(act: Act) -> Any:
                 model_admin.message_user(request, f"{row}: {act.label} doesn't apply to its state.", messages.WARNING)
                 continue
             try:
-                sentence = act.run(row, actor_of(request), timezone.now())
+                sentence = act.run(_context(request, row))
             except AppRunError as error:
                 model_admin.message_user(request, f"{row}: {_sentence(error)}", messages.ERROR)
             else:

@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("apps.common.tests.probe_u
 @pytest.fixture
 def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis is not there: its port refuses."""
-    nobody = redis.Redis(port=pick_port(preferred=None, taken=set()), socket_connect_timeout=0.5, retry=redis_access.client().get_retry())
+    nobody = redis.Redis(
+        port=pick_port(preferred=None, taken=set()), socket_connect_timeout=0.5, retry=redis_access.client().get_retry()
+    )
     monkeypatch.setattr(redis_access, "circuit", Circuit("redis", pause=5))
     monkeypatch.setattr(rates, "_script", lambda: nobody.register_script("return {1, 1}"))
     for name in ("default", "global"):

@@ -76,7 +76,7 @@ class Recorder:
         return written
 
     def _put_back(self, schema: str, events: list[EventRow], sessions: list[SessionRow], problem: Exception) -> None:
-        if 'does not exist' in str(problem):  # the workspace was purged meanwhile
+        if "does not exist" in str(problem):  # the workspace was purged meanwhile
             logger.warning("runtime_events_without_a_workspace", extra={"schema": schema, "events": len(events)})
             return
         with self._lock:

@@ -102,7 +102,6 @@ def caller_visit_id(*, app_id: UUID, caller: str) -> UUID:
     return UUID(bytes=_mac(b"caller", app_id.bytes + caller.encode())[:16], version=8)
 
 
-
 @lru_cache(maxsize=16)
 def _key(purpose: bytes, secret: str) -> bytes:
     return hashlib.sha256(b"apprun.runtime." + purpose + b":" + secret.encode()).digest()

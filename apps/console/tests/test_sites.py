@@ -1,0 +1,235 @@
+"""The two consoles: who gets in, what they find, that nothing is another workspace's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.applications.models import App
+from apps.audit.models import AuditEvent
+from apps.common.admin import platform_site, workspace_site
+from apps.common.tenancy import current_schema, enter, enter_public
+from apps.workspaces.models import Invitation, Membership, Role, Workspace
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser() -> Callable[[Any], Client]:
+    """``browser(person)`` is signed in as that person."""
+
+    def open_for(person: Any) -> Client:
+        client = Client()
+        client.force_login(person)
+        return client
+
+    return open_for
+
+
+@pytest.fixture
+def operator(make_user: Callable[..., Any]) -> Any:
+    return make_user(is_staff=True)
+
+
+def _add_member(workspace: Workspace, person: Any, role: str) -> Membership:
+    built_in = Role.objects.get(workspace=None, code=role)
+    return Membership.objects.create(workspace=workspace, user=person, role=built_in, joined_at=workspace.created_at)
+
+
+PLATFORM_TABLES = sorted(f"{model._meta.app_label}/{model._meta.model_name}" for model in platform_site._registry)
+WORKSPACE_TABLES = sorted(f"{model._meta.app_label}/{model._meta.model_name}" for model in workspace_site._registry)
+
+
+@pytest.mark.parametrize("table", PLATFORM_TABLES)
+def test_operator_finds_every_table(browser: Any, operator: Any, workspace: Workspace, table: str) -> None:
+    client = browser(operator)
+    assert client.get(f"/admin/{table}/").status_code == 200
+    assert client.get(f"/admin/{table}/?q=acme").status_code == 200
+
+
+@pytest.mark.parametrize("table", WORKSPACE_TABLES)
+def test_owner_finds_every_table(browser: Any, user: Any, workspace: Workspace, table: str) -> None:
+    client = browser(user)
+    address = f"/admin/w/{workspace.slug}/{table}/"
+    assert client.get(address).status_code == 200
+    assert client.get(f"{address}?q=acme").status_code == 200
+    assert current_schema() == "public"
+
+
+@pytest.mark.parametrize("table", PLATFORM_TABLES)
+def test_nothing_on_the_platform_is_edited_in_place(browser: Any, operator: Any, table: str) -> None:
+    assert browser(operator).get(f"/admin/{table}/add/").status_code == 403
+
+
+def test_members_are_no_operators(browser: Any, user: Any) -> None:
+    response = browser(user).get("/admin/")
+    assert response.status_code in {302, 403}
+    assert "People" not in response.content.decode()
+
+
+def test_nobody_signs_in_first(workspace: Workspace) -> None:
+    response = Client().get(f"/admin/w/{workspace.slug}/")
+    assert response.status_code == 302
+    assert response["Location"] == f"/accounts/login/?next=%2Fadmin%2Fw%2F{workspace.slug}%2F"
+
+
+def test_stranger_learns_nothing_of_a_workspace(browser: Any, make_user: Any, workspace: Workspace) -> None:
+    client = browser(make_user())
+    existing = client.get(f"/admin/w/{workspace.slug}/")
+    missing = client.get("/admin/w/no-such-place/")
+    assert (existing.status_code, missing.status_code) == (404, 404)
+    assert existing.content.replace(workspace.slug.encode(), b"") == missing.content.replace(b"no-such-place", b"")
+
+
+def test_viewer_sees_apps_and_no_audit(browser: Any, make_user: Any, workspace: Workspace) -> None:
+    viewer = make_user()
+    _add_member(workspace, viewer, "viewer")
+    client = browser(viewer)
+    assert client.get(f"/admin/w/{workspace.slug}/applications/app/").status_code == 200
+    assert client.get(f"/admin/w/{workspace.slug}/audit/auditevent/").status_code == 403
+    assert "Audit trail" not in client.get(f"/admin/w/{workspace.slug}/").content.decode()
+
+
+def test_viewer_is_offered_no_act_and_can_do_none(
+    browser: Any, make_user: Any, user: Any, workspace: Workspace
+) -> None:
+    viewer = make_user()
+    _add_member(workspace, viewer, "viewer")
+    client = browser(viewer)
+    with enter(workspace):
+        home = workspace.default_app_id
+    page = f"/admin/w/{workspace.slug}/applications/app/{home}/"
+    assert "Publish the draft" not in client.get(f"{page}change/").content.decode()
+    assert client.post(f"{page}act/publish/", {"note": ""}).status_code == 403
+    assert "Publish the draft" in browser(user).get(f"{page}change/").content.decode()
+
+
+def test_rows_of_another_workspace_are_not_found(
+    browser: Any, user: Any, make_user: Any, make_workspace: Any, workspace: Workspace
+) -> None:
+    other = make_workspace(owner=make_user())
+    client = browser(user)
+    base = f"/admin/w/{workspace.slug}"
+    foreign = Membership.objects.get(workspace=other)
+    assert client.get(f"{base}/workspaces/membership/{foreign.pk}/change/").status_code in {302, 404}
+    assert client.post(f"{base}/workspaces/membership/{foreign.pk}/act/remove/").status_code == 404
+    listed = client.get(f"{base}/workspaces/membership/").content.decode()
+    assert str(foreign.user) not in listed
+    assert client.get(f"{base}/applications/app/{other.default_app_id}/change/").status_code in {302, 404}
+
+
+def test_links_stay_inside_the_workspace(browser: Any, user: Any, workspace: Workspace) -> None:
+    page = browser(user).get(f"/admin/w/{workspace.slug}/applications/app/").content.decode()
+    assert f"/admin/w/{workspace.slug}/applications/app/{workspace.default_app_id}/change/" in page
+
+
+def test_switcher_finds_my_workspaces_only(browser: Any, user: Any, make_user: Any, make_workspace: Any) -> None:
+    mine = make_workspace(owner=user, name="Orchard")
+    make_workspace(owner=make_user(), name="Orchid")
+    page = browser(user).get("/admin/w/?all&q=orch").content.decode()
+    assert f"/admin/w/{mine.slug}/" in page
+    assert "Orchid" not in page
+
+
+# --- An operator's visit ------------------------------------------------------------------------------------------
+
+
+def test_operator_says_why_and_both_trails_tell_it(browser: Any, operator: Any, workspace: Workspace) -> None:
+    client = browser(operator)
+    door = f"/admin/w/{workspace.slug}/visit/"
+    assert client.get(f"/admin/w/{workspace.slug}/")["Location"].startswith(door)
+    refused = client.post(door, {"reason": "", "next": ""})
+    assert refused.status_code == 200
+    assert client.get(f"/admin/w/{workspace.slug}/").status_code == 302
+    opened = client.post(door, {"reason": "A run hangs, they asked for help", "next": "https://evil.example/"})
+    assert opened["Location"] == f"/admin/w/{workspace.slug}/"
+    assert client.get(f"/admin/w/{workspace.slug}/").status_code == 200
+    for place in (workspace, None):
+        with enter(place) if place else enter_public():
+            act = AuditEvent.objects.get(action="workspace.visited")
+            assert act.changes["reason"][1] == "A run hangs, they asked for help"
+            assert act.actor_id == operator.pk
+
+
+def test_visit_ends_by_itself(browser: Any, operator: Any, workspace: Workspace) -> None:
+    client = browser(operator)
+    client.post(f"/admin/w/{workspace.slug}/visit/", {"reason": "They asked for help", "next": ""})
+    session = client.session
+    visits = session["console_visits"]
+    visits[workspace.slug]["until"] = "2020-01-01T00:00:00+00:00"
+    session["console_visits"] = visits
+    session.save()
+    assert client.get(f"/admin/w/{workspace.slug}/").status_code == 302
+
+
+def test_visitor_by_office_looks_and_does_not_publish(browser: Any, operator: Any, workspace: Workspace) -> None:
+    client = browser(operator)
+    client.post(f"/admin/w/{workspace.slug}/visit/", {"reason": "They asked for help", "next": ""})
+    assert client.get(f"/admin/w/{workspace.slug}/audit/auditevent/").status_code == 200
+    page = f"/admin/w/{workspace.slug}/workspaces/membership/"
+    member = Membership.objects.get(workspace=workspace)
+    assert client.post(f"{page}{member.pk}/act/remove/").status_code == 403
+
+
+# --- Acts ---------------------------------------------------------------------------------------------------------
+
+
+def test_act_is_confirmed_before_it_is_done(browser: Any, operator: Any, workspace: Workspace) -> None:
+    client = browser(operator)
+    act = f"/admin/workspaces/workspace/{workspace.pk}/act/suspend/"
+    assert client.get(act).status_code == 200
+    workspace.refresh_from_db()
+    assert workspace.status == "active"
+    assert "This field is required" in client.post(act, {"reason": ""}).content.decode()
+    done = client.post(act, {"reason": "Unpaid"}, follow=True)
+    workspace.refresh_from_db()
+    assert workspace.status == "suspended"
+    assert "is suspended" in done.content.decode()
+
+
+def test_act_that_a_rule_refuses_shows_the_rule(browser: Any, user: Any, workspace: Workspace) -> None:
+    owner = Membership.objects.get(workspace=workspace)
+    response = browser(user).post(f"/admin/w/{workspace.slug}/workspaces/membership/{owner.pk}/act/suspend/")
+    assert response.status_code == 200
+    owner.refresh_from_db()
+    assert owner.status == "active"
+    assert "owner" in response.content.decode()
+
+
+def test_publish_from_the_console(browser: Any, user: Any, workspace: Workspace) -> None:
+    page = f"/admin/w/{workspace.slug}/applications/app/{workspace.default_app_id}"
+    done = browser(user).post(f"{page}/act/publish/", {"note": "First"}, follow=True)
+    assert "is live" in done.content.decode()
+    with enter(workspace):
+        assert App.objects.get(pk=workspace.default_app_id).status == "published"
+
+
+def test_list_act_reports_each_row(browser: Any, user: Any, workspace: Workspace, make_user: Any) -> None:
+    role = Role.objects.get(workspace=None, code="viewer")
+    rows = [
+        Invitation.objects.create(
+            workspace=workspace,
+            email=f"guest{number}@example.com",
+            role=role,
+            token_hash=f"{number:064d}",
+            invited_by=user,
+            expires_at=workspace.created_at,
+            send_after=workspace.created_at,
+            status="pending" if number else "expired",
+        )
+        for number in range(2)
+    ]
+    chosen = {"action": "revoke", "_selected_action": [str(row.pk) for row in rows]}
+    page = browser(user).post(f"/admin/w/{workspace.slug}/workspaces/invitation/", chosen, follow=True).content.decode()
+    assert "The invitation of guest1@example.com is revoked." in page
+    assert "guest0@example.com: Revoke doesn" in page
+
+
+def test_json_and_secrets_on_a_detail_page(browser: Any, user: Any, workspace: Workspace) -> None:
+    page = browser(user).get(f"/admin/w/{workspace.slug}/applications/app/{workspace.default_app_id}/change/")
+    assert "console-json" in page.content.decode()
+    policy = browser(user).get(f"/admin/w/{workspace.slug}/applications/accesspolicy/").content.decode()
+    assert "password_hash" not in policy
