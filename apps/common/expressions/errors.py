@@ -45,7 +45,8 @@ class EvaluationFailed(ExpressionError):
     """The expression ran and gave no value.
 
     Codes: ``division_by_zero``, ``overflow``, ``unknown_name``, ``missing_field``, ``out_of_range``, ``wrong_type``,
-    ``bad_argument``, ``value_too_large``, ``not_a_number``, ``run_too_long``.
+    ``bad_argument``, ``value_too_large``, ``not_a_number``, ``bad_text``,
+    ``run_too_long``.
     """
 
     code = "evaluation_failed"

@@ -29,7 +29,7 @@ def plain(value: Any) -> Any:
     """``value`` as plain JSON: ``None``, ``bool``, ``int``, ``float``, ``str``, ``list``, ``dict`` with text keys.
 
     A timestamp becomes RFC 3339 text in UTC, a duration text in seconds (``"90s"``), as in CEL's mapping to JSON.
-    Raises ``EvaluationFailed`` (``value_too_large``, ``not_a_number``, ``wrong_type``) for anything else.
+    Raises ``EvaluationFailed`` (``value_too_large``, ``not_a_number``, ``bad_text``, ``wrong_type``) for anything else.
     """
     kind = type(value)
     if kind is float:
@@ -67,6 +67,8 @@ def whole(value: int) -> int:
 def bounded_text(value: str) -> str:
     if len(value) > MAX_TEXT:
         raise EvaluationFailed(f"A text may have at most {MAX_TEXT:,} characters.", code="value_too_large")
+    if "\x00" in value:  # which no database keeps in its JSON
+        raise EvaluationFailed("A text may not contain the character NUL.", code="bad_text")
     return value
 
 

@@ -8,10 +8,12 @@ import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from apps.common.expressions import EvaluationFailed, ExpressionError, ExpressionRefused, Scope, compile_expression
+from apps.common.expressions.functions import FUNCTIONS
 
 NOW = datetime(2026, 3, 31, 12, 30, tzinfo=UTC)
 VARIABLES = {
@@ -143,6 +145,8 @@ def test_refused_before_it_runs(source, code, position):
         ("!inputs.n", "wrong_type"),
         ("{1: 2}", "wrong_type"),
         ("upper(1)", "wrong_type"),
+        (r"'a\u0000b'", "bad_text"),
+        (r"{'a\x00': 1}", "bad_text"),
         ("avg([])", "bad_argument"),
         ("int('x')", "bad_argument"),
         ("int(true)", "bad_argument"),
@@ -297,6 +301,7 @@ def test_fault_66_deepest_expression_fits_a_small_stack():
     program = """
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from apps.common.expressions import compile_expression
 def work():
     for source in ("(" * 32 + "1" + ")" * 32, "[" * 32 + "]" * 32, "abs(" * 32 + "1" + ")" * 32, "1" + "+1" * 249):
@@ -314,3 +319,10 @@ thread.join()
 def test_fault_28_text_that_looks_like_an_expression_stays_text():
     hostile = "1 + 1\"); now(); {{ 7*7 }} ' or 1=1 --"
     assert compile_expression("inputs.v + '!'").evaluate({"inputs": {"v": hostile}}, now=NOW) == hostile + "!"
+
+
+def test_every_function_is_in_the_manual_as_it_is():
+    manual = (Path(__file__).parents[3] / "docs" / "expressions.md").read_text(encoding="utf-8")
+    for function in FUNCTIONS.values():
+        signature = function.signature.replace("|", "\\|")
+        assert f"| `{signature}` | {function.purpose} |" in manual

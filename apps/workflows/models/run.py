@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.db import models
 
 from apps.common.models import TenantModel
+from apps.common.querysets import TenantManager
 from apps.common.states import StatefulModel
+from apps.workflows.querysets import RunQuerySet
 from apps.workflows.states import RUN_TRANSITIONS, RunStatus, StepStatus
 
 
@@ -20,6 +22,8 @@ class Run(StatefulModel, TenantModel):
         WEBHOOK = "webhook", "Webhook"
 
     transitions = RUN_TRANSITIONS
+
+    objects = TenantManager.of(RunQuerySet)
 
     workflow = models.ForeignKey("workflows.Workflow", null=True, on_delete=models.SET_NULL, related_name="runs")
     app_id = models.UUIDField(null=True)

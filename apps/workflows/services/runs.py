@@ -49,7 +49,7 @@ def record_run(
     run_id: UUID | None = None,
     announce: bool = True,
 ) -> Run:
-    """Write an executed run with all its steps in one transaction: two statements, and a third for its event.
+    """Write an executed run with all its steps, whole or not at all: one statement, and a second for its event.
 
     ``definition`` is what ran, unless an app's version holds it. ``announce=False`` writes no event.
     """
@@ -70,13 +70,13 @@ def record_run(
         started_at=result.started_at,
         finished_at=result.finished_at,
     )
+    steps = [_step_row(run, position, step) for position, step in enumerate(result.steps)]
+    if not announce:
+        Run.objects.write_whole(run, steps)
+        return run
     with transaction.atomic():
-        run.save(force_insert=True)
-        StepRun.objects.bulk_create(
-            [_step_row(run, position, step) for position, step in enumerate(result.steps)], batch_size=500
-        )
-        if announce:
-            _announce(run, result, workspace_id)
+        Run.objects.write_whole(run, steps)
+        _announce(run, result, workspace_id)
     return run
 
 

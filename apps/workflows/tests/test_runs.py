@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from apps.common.errors import InvalidInput
+from apps.common.actors import SYSTEM
+from apps.common.errors import InvalidInput, WrongWorkspace
 from apps.common.tenancy import enter
 from apps.events.models import Event
 from apps.workflows.errors import WorkflowNotFound
 from apps.workflows.models import Run, StepRun
 from apps.workflows.services.runs import start_run
+from apps.workflows.services.workflows import change_workflow
 from apps.workflows.states import RunStatus, StepStatus
 from apps.workflows.tests.factories import DOUBLE, FAILING, create_test_workflow
 
@@ -62,11 +65,41 @@ def test_end_of_a_run_is_an_event(inside: Any, definition: Any, type_: str) -> N
     assert (event.data["run"], event.data["trigger"]) == (str(run.pk), "api")
 
 
-def test_three_statements_record_a_run(inside: Any, django_assert_num_queries: Any) -> None:
+def test_two_statements_record_a_run(inside: Any, django_assert_num_queries: Any) -> None:
     workflow = create_test_workflow()
     start(inside, workflow, n=1)
-    with django_assert_num_queries(6):  # find, savepoint, run, steps, event, release
+    with django_assert_num_queries(5):  # find, savepoint, run with its steps, event, release
         start(inside, workflow, n=1)
+
+
+def test_run_without_steps_is_recorded(inside: Any) -> None:
+    run = start(inside, create_test_workflow(definition={"steps": [], "outputs": {"x": {"expr": "1 + 1"}}}))
+    assert Run.objects.get(pk=run.pk).outputs == {"x": 2}
+    assert not StepRun.objects.exists()
+
+
+def test_hundred_steps_are_recorded_in_order(inside: Any) -> None:
+    steps = [
+        {"id": f"s{n}", "kind": "transform", "set": {"t": f"ünïcode {{}} ' \" \\ {n}", "none": None}}
+        for n in range(100)
+    ]
+    run = start(inside, create_test_workflow(definition={"steps": steps}))
+    recorded = list(StepRun.objects.filter(run_id=run.pk).values_list("step", "output"))
+    assert recorded == [(step["id"], step["set"]) for step in steps]
+
+
+def test_run_of_one_workspace_is_not_written_into_another(inside: Any, make_workspace: Any, user: Any) -> None:
+    run = start(inside, create_test_workflow(), n=1)
+    with enter(make_workspace(owner=user)), pytest.raises(WrongWorkspace):
+        Run.objects.write_whole(run, [])
+
+
+def test_run_is_written_with_all_its_steps_or_not_at_all(inside: Any) -> None:
+    run = Run(trigger="api", created_at=NOW)
+    twice = [StepRun(run_id=run.pk, step="same", position=n, status="succeeded") for n in range(2)]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Run.objects.write_whole(run, twice)
+    assert not Run.objects.filter(pk=run.pk).exists()
 
 
 def test_inputs_must_fit_and_nothing_runs_otherwise(inside: Any) -> None:
@@ -80,9 +113,6 @@ def test_inputs_must_fit_and_nothing_runs_otherwise(inside: Any) -> None:
 
 
 def test_run_of_a_changed_workflow_uses_the_change(inside: Any) -> None:
-    from apps.common.actors import SYSTEM
-    from apps.workflows.services.workflows import change_workflow
-
     workflow = create_test_workflow()
     assert start(inside, workflow, n=1).outputs["value"] == 2.0
     changed = {**DOUBLE, "outputs": {"value": "another"}}
