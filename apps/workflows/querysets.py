@@ -27,14 +27,14 @@ class RunQuerySet(TenantQuerySet[Any]):
         rows = [_values(step) for step in steps]
         arrays = [list(column) for column in zip(*rows, strict=True)] if rows else []
         with connection.cursor() as cursor:
-            cursor.execute(_statement(type(run), type(steps[0]) if steps else None), [*_values(run), *arrays])
+            cursor.execute(_statement(self.model, type(steps[0]) if steps else None), [*_values(run), *arrays])
         run._state.adding = False
         run._state.db = connection.alias
         run._schema = self._schema
 
 
 @lru_cache(maxsize=4)
-def _statement(run: type[Any], step: type[Any] | None) -> str:
+def _statement(run: Any, step: Any) -> str:
     # Names come from the models, values are bound: nothing that anybody sent is in the text of the statement.
     insert_run = f"INSERT INTO {_target(run)} VALUES ({', '.join('%s' for _ in run._meta.concrete_fields)})"  # noqa: S608
     if step is None:
@@ -43,7 +43,7 @@ def _statement(run: type[Any], step: type[Any] | None) -> str:
     return f"WITH run AS ({insert_run}) INSERT INTO {_target(step)} SELECT * FROM unnest({arrays})"  # noqa: S608
 
 
-def _target(model: type[Any]) -> str:
+def _target(model: Any) -> str:
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in model._meta.concrete_fields)
     return f"{quote(model._meta.db_table)} ({columns})"

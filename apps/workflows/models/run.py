@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from apps.common.models import TenantModel
@@ -23,7 +25,7 @@ class Run(StatefulModel, TenantModel):
 
     transitions = RUN_TRANSITIONS
 
-    objects = TenantManager.of(RunQuerySet)
+    objects: Any = TenantManager.of(RunQuerySet)
 
     workflow = models.ForeignKey("workflows.Workflow", null=True, on_delete=models.SET_NULL, related_name="runs")
     app_id = models.UUIDField(null=True)
