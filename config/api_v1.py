@@ -2,7 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from apps.common.api.batch import BatchView
+from apps.common.api.documentation import OpenApiView
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("schema", OpenApiView.as_view(), name="openapi"),
+    path("batch", BatchView.as_view(), name="batch"),
     path("", include("apps.audit.api.v1.urls")),
     path("", include("apps.workspaces.api.v1.urls")),
     path("", include("apps.access.api.v1.urls")),

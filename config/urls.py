@@ -1,7 +1,9 @@
 """The platform's addresses."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from apps.common.api import documentation
+from apps.common.api.faults import UnroutedView
 from config import health
 
 urlpatterns = [
@@ -9,6 +11,15 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("api/v1/", include("config.api_v1")),
+    path("api/docs", documentation.explorer, name="api-docs"),
+    path("api/docs/reference", documentation.reference, name="api-reference"),
+    path("api/docs/problems", documentation.problems, name="api-problems"),
+    re_path(r"^api(?:/.*)?$", UnroutedView.as_view()),
     path("", include("apps.accounts.urls")),
     path("", include("apps.console.urls")),
 ]
+
+handler400 = "apps.common.api.faults.bad_request"
+handler403 = "apps.common.api.faults.permission_denied"
+handler404 = "apps.common.api.faults.not_found"
+handler500 = "apps.common.api.faults.server_error"

@@ -75,12 +75,16 @@ class DatabaseUnavailable(errors.Unavailable):
     detail = "The database does not answer now. Try again shortly."
 
 
+def status_of(kind: type[errors.AppRunError]) -> tuple[int, str]:
+    """The status and the title of a kind of error."""
+    if issubclass(kind, _HttpFault):
+        return kind.status, kind.title
+    return next(((status, title) for base, status, title in _STATUSES if issubclass(kind, base)), (500, "Error"))
+
+
 def problem(error: errors.AppRunError, *, request_id: str) -> tuple[int, dict[str, Any]]:
     """The status and the problem document for ``error``."""
-    if isinstance(error, _HttpFault):
-        status, title = error.status, error.title
-    else:
-        status, title = next(((s, t) for kind, s, t in _STATUSES if isinstance(error, kind)), (500, "Error"))
+    status, title = status_of(type(error))
     body: dict[str, Any] = {
         "type": f"/api/docs/problems#{error.code}",
         "title": title,

@@ -60,6 +60,8 @@ class ApiView(APIView):
     secret_answers: ClassVar[frozenset[str]] = frozenset()
     #: Actions that change a revision: ``self.expected`` is what If-Match accepts. ``"required"`` answers 428 without.
     conditional: ClassVar[Mapping[str, str]] = {}
+    #: Whether the view stands in the OpenAPI document.
+    documented: ClassVar[bool] = True
 
     grant: Grant | None = None
 

@@ -31,9 +31,19 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "For people."},
+            "api_key": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "For programs: `Api-Key <key>`.",
+            },
+            "session": {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "For these pages."},
+        }
+    },
 }
 
 #: Rates as ``count/period in seconds``.

@@ -6,6 +6,8 @@ from config.env import env
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+#: Whether each request is a line of the log.
+ACCESS_LOG = env.bool("ACCESS_LOG", default=True)
 #: Who sends it as a bearer token may read /metrics; without one, only this machine may.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
