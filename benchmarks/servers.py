@@ -52,7 +52,7 @@ def _wait(process: subprocess.Popen[bytes], url: str) -> None:
         if process.poll() is not None:
             raise RuntimeError(f"The server ended with {process.returncode} before it answered {url}")
         try:
-            urllib.request.urlopen(url, timeout=2)  # noqa: S310 - a loopback address of ours
+            urllib.request.urlopen(url, timeout=2)
             return
         except urllib.error.HTTPError as error:
             if error.code < 500:

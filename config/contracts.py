@@ -42,6 +42,5 @@ class PublicSurface(Contract):
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         for detail in check.metadata["violations"]:
-            output.print_error(
-                f"{detail['importer']} -> {detail['imported']} (l. {detail['line_number']}): import its services instead"
-            )
+            where = f"{detail['importer']} (line {detail['line_number']})"
+            output.print_error(f"{where} imports {detail['imported']}: import its services instead")

@@ -11,7 +11,7 @@ from django.urls import get_script_prefix, set_script_prefix
 from django.utils.http import urlencode
 
 from apps.common.api.views import actor_of
-from apps.common.permissions import resolver
+from apps.common.permissions import Grant, resolver
 from apps.common.tenancy import enter
 from apps.console.services.visits import visit_grant
 
@@ -35,15 +35,9 @@ def workspace_console(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
             return get_response(request)
         if not slash:
             return HttpResponseRedirect(f"{request.path}/")
-        if not request.user.is_authenticated:
-            return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}")
-        grant = resolver().grant_for(actor_of(request), slug)
-        if grant is None and getattr(request.user, "is_staff", False):
-            grant = visit_grant(session=request.session, slug=slug)
-            if grant is None:
-                return HttpResponseRedirect(f"{PREFIX}{slug}/visit/?{urlencode({'next': request.get_full_path()})}")
-        if grant is None:
-            raise Http404
+        grant = _find_grant(request, slug)
+        if isinstance(grant, HttpResponse):
+            return grant
         if grant.workspace.status in {"provisioning", "failed", "purged"}:
             return render(request, "console/not_ready.html", {"workspace": grant.workspace}, status=409)
         request.workspace_grant = grant  # type: ignore[attr-defined]
@@ -65,3 +59,21 @@ def workspace_console(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
             request.urlconf = None
 
     return middleware
+
+
+def _find_grant(request: HttpRequest, slug: str) -> Grant | HttpResponse:
+    """The member's grant, or the operator's for an open visit; else the way to the sign-in page or to the door.
+
+    Raises Http404 for everybody else.
+    """
+    came_for = urlencode({"next": request.get_full_path()})
+    if not request.user.is_authenticated:
+        return HttpResponseRedirect(f"{settings.LOGIN_URL}?{came_for}")
+    grant = resolver().grant_for(actor_of(request), slug)
+    if grant is None and getattr(request.user, "is_staff", False):
+        grant = visit_grant(session=request.session, slug=slug)
+        if grant is None:
+            return HttpResponseRedirect(f"{PREFIX}{slug}/visit/?{came_for}")
+    if grant is None:
+        raise Http404
+    return grant

@@ -1,4 +1,4 @@
-"""Each contract of .importlinter really refuses what it says: a fault of each kind is seeded into a copy of the tree."""
+"""Each contract of .importlinter refuses what it says: a fault of each kind is seeded into a copy of the tree."""
 
 from __future__ import annotations
 

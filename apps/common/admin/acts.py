@@ -1,4 +1,4 @@
-"""Acts: what can be done to a row in a console. Each shows what it will do, is confirmed by POST, and calls a service."""
+"""Acts: what can be done to a row in a console. Each says what it will do, is confirmed by POST, calls a service."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Act:
     explanation: str = ""
     code: str = ""
     form: type[ActForm] = ActForm
-    allowed: Callable[[Any], bool] = lambda row: True
+    allowed: Callable[[Any], bool] = lambda _row: True
     icon: str = "play_arrow"
     danger: bool = False
     bulk: bool = False

@@ -14,7 +14,6 @@ from unfold.sites import UnfoldAdminSite
 
 from apps.common.permissions import Grant
 
-
 #: The one exception to our Content-Security-Policy: Unfold's Alpine.js evaluates expressions and sets inline styles.
 console_csp = csp_replace({"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]})
 

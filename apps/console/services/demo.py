@@ -95,7 +95,7 @@ def _require_login(email: str, name: str, known: Mapping[str, str], *, now: date
     if person is None:
         password = password or secrets.token_urlsafe(12)
         person = people.create_user(email, password, name=name, is_staff=is_staff)
-        prove_address(user_id=person.pk, email=email)
+        prove_address(user_id=person.pk, email=email, now=now)
     elif password is None or not person.check_password(password):
         password = secrets.token_urlsafe(12)
         person.set_password(password)
@@ -176,7 +176,13 @@ def _without_cents(definition: dict[str, Any]) -> dict[str, Any]:
 
 def _open_to_everyone(app: Any, workspace: Any, actor: Actor, now: datetime) -> None:
     change_access_policy(
-        app_id=app.pk, workspace=workspace, actor=actor, changes={"audience": "public"}, may_expose=True, now=now
+        app_id=app.pk,
+        workspace=workspace,
+        actor=actor,
+        changes={"audience": "public"},
+        may_expose=True,
+        expected=None,
+        now=now,
     )
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 
 
 def main(rows: int, secret: str) -> None:
-    from benchmarks.references.plain.models import App, Key  # noqa: PLC0415 - needs the settings first
+    from benchmarks.references.plain.models import App, Key
 
     with connection.schema_editor() as editor:
         editor.create_model(Key)

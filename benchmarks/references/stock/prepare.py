@@ -10,8 +10,8 @@ from django_tenants.utils import schema_context
 
 
 def main(schemas: int, secret: str) -> None:
-    from benchmarks.references.stock.shop.models import App, Key  # noqa: PLC0415 - needs the settings first
-    from benchmarks.references.stock.tenants.models import Client, Domain  # noqa: PLC0415
+    from benchmarks.references.stock.shop.models import App, Key
+    from benchmarks.references.stock.tenants.models import Client, Domain
 
     with connection.schema_editor() as editor:
         editor.create_model(Client)

@@ -2,7 +2,7 @@
 
 from config.env import env
 
-SECRET_KEY = "reference-only"  # noqa: S105 - a measurement's own
+SECRET_KEY = "reference-only"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "benchmarks.references.stock.urls"

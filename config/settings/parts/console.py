@@ -12,7 +12,7 @@ _BASE: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("css/console.css")],
+    "STYLES": [lambda _request: static("css/console.css")],
     "COLORS": {
         "primary": {
             "50": "oklch(97% .014 254)",

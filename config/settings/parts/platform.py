@@ -1,4 +1,4 @@
-"""Every number of the platform, with its unit. docs/settings.md says why each is what it is; a test compares the two."""
+"""Every number of the platform, with its unit. docs/settings.md says why each is what it is; a test compares them."""
 
 from datetime import timedelta
 
