@@ -68,6 +68,6 @@ packages-dev: packages
 
 define install
 cmp -s $(1) $(VENV)/$(1) || { echo "apprun   | installing the packages of $(1) (once)"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1) \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement $(1) \
 	&& cp $(1) $(VENV)/$(1); }
 endef

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
+import termios
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,9 +21,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config.env import ROOT
 from config.services.ports import pick_port
 
-from .launching import Launched, assert_nothing_is_left, find_processes_of, launch, wait_until
+from .launching import GIVEN_SERVICES, Launched, assert_nothing_is_left, find_processes_of, launch, wait_until
 
 pytestmark = [pytest.mark.xdist_group("supervisor"), pytest.mark.timeout(180)]
 
@@ -85,6 +91,39 @@ def test_second_start_serves_the_same_data_in_under_ten_seconds(folder: Path, po
             assert launched.wait_for_end(seconds=10) == 0
         assert_nothing_is_left(folder, ports=(port,), seconds=1)
     assert min(seconds) < SECONDS_TO_SERVE_AGAIN
+
+
+def test_ctrl_c_in_a_terminal_stops_make_run(folder: Path, port: int) -> None:
+    ours, theirs = os.openpty()
+    settings = {"PORT": str(port), "DATA_DIR": str(folder), "DEMO": "0", "VENV": sys.prefix}
+    process = subprocess.Popen(
+        ["make", "run", *(f"{name}={value}" for name, value in settings.items())],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in GIVEN_SERVICES},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(theirs)
+    shown = read_terminal(ours, until=READY)
+    os.write(ours, b"\x03")
+    shown += read_terminal(ours, until="stopped")
+    assert process.wait(10) == 2  # make's own code for an interrupted target
+    os.close(ours)
+    assert "Traceback" not in shown
+    assert_nothing_is_left(folder, ports=(port,), seconds=1)
+
+
+def read_terminal(terminal: int, *, until: str) -> str:
+    """What a terminal shows up to the text."""
+    shown = ""
+    while until not in shown:
+        readable, _, _ = select.select([terminal], [], [], 60)
+        assert readable, shown
+        shown += os.read(terminal, 4096).decode()
+    return shown
 
 
 def test_programs_that_die_come_back(folder: Path, port: int) -> None:
