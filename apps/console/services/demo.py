@@ -159,7 +159,7 @@ def _make_loan_schedule(*, workspace: Any, actor: Actor, now: datetime, slug: st
     ]
     for number, (definition, note) in enumerate(history):
         if number:
-            save_draft(app_id=app.pk, workspace=workspace, actor=actor, definition=definition, revision=number, now=now)
+            save_draft(app_id=app.pk, workspace=workspace, actor=actor, definition=definition, expected=None, now=now)
         publish(app_id=app.pk, workspace=workspace, actor=actor, now=now, may_expose=True, note=note)
     roll_back(app_id=app.pk, workspace=workspace, actor=actor, now=now, version=2, note="The cents were missed")
 
