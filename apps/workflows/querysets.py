@@ -24,10 +24,11 @@ class RunQuerySet(TenantQuerySet[Any]):
         self._check()
         for row in (run, *steps):
             require_schema(row._schema, f"{type(row).__name__} {row.pk}")
+        models: Any = (self.model, type(steps[0]) if steps else None)
         rows = [_values(step) for step in steps]
         arrays = [list(column) for column in zip(*rows, strict=True)] if rows else []
         with connection.cursor() as cursor:
-            cursor.execute(_statement(self.model, type(steps[0]) if steps else None), [*_values(run), *arrays])
+            cursor.execute(_statement(*models), [*_values(run), *arrays])
         run._state.adding = False
         run._state.db = connection.alias
         run._schema = self._schema

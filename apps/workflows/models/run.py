@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -25,7 +25,7 @@ class Run(StatefulModel, TenantModel):
 
     transitions = RUN_TRANSITIONS
 
-    objects: Any = TenantManager.of(RunQuerySet)
+    objects: ClassVar[Any] = TenantManager.of(RunQuerySet)
 
     workflow = models.ForeignKey("workflows.Workflow", null=True, on_delete=models.SET_NULL, related_name="runs")
     app_id = models.UUIDField(null=True)
