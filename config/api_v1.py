@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.accounts.api.v1.urls")),
     path("", include("apps.applications.api.v1.urls")),
     path("", include("apps.workflows.api.v1.urls")),
+    path("", include("apps.runtime.api.v1.urls")),
 ]

@@ -17,6 +17,8 @@ urlpatterns = [
     re_path(r"^api(?:/.*)?$", UnroutedView.as_view()),
     path("", include("apps.accounts.urls")),
     path("", include("apps.console.urls")),
+    # Last: its older addresses are two words of a visitor's choice.
+    path("", include("apps.runtime.urls")),
 ]
 
 handler400 = "apps.common.api.faults.bad_request"

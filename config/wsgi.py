@@ -6,4 +6,9 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
-application = get_wsgi_application()
+django_application = get_wsgi_application()
+
+# Django is set up from here on.
+from apps.runtime.middleware import PublicPages  # noqa: E402
+
+application = PublicPages(django_application)

@@ -28,6 +28,11 @@ _seconds = Histogram(
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+def acceptable_request_id(given: str) -> bool:
+    """Whether a caller's request id is harmless in headers and logs."""
+    return _ACCEPTABLE_ID.fullmatch(given) is not None
+
+
 def request_id(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Take the caller's ``X-Request-Id`` if it is harmless, else make one; put it on logs and on the answer.
 
@@ -38,7 +43,7 @@ def request_id(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     def middleware(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        identifier = given if _ACCEPTABLE_ID.fullmatch(given) else new_id().hex
+        identifier = given if acceptable_request_id(given) else new_id().hex
         request.request_id = identifier  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=identifier)

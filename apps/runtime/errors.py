@@ -83,7 +83,7 @@ class RoleNotAllowed(Denied):
 
 
 class ForgedRequest(Denied):
-    """A form came without the token of the visitor's session, or from another site."""
+    """A request came without the token of the visitor's session, or from another site."""
 
     code = "forged_request"
     detail = "This form was open for too long, or cookies are blocked. Nothing was sent; send it again."

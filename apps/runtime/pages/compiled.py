@@ -36,6 +36,7 @@ class CompiledForm:
 class CompiledPage:
     """A page and all that is needed to show it."""
 
+    definition: Mapping[str, Any]
     page: Mapping[str, Any]
     theme: Theme
     forms: Mapping[str, CompiledForm]
@@ -104,6 +105,7 @@ def compile_page(definition: Mapping[str, Any]) -> CompiledPage:
     actions = definition.get("actions", {})
     theme = page.get("theme", {})
     return CompiledPage(
+        definition=definition,
         page=page,
         theme=build_theme(theme.get("accent", DEFAULT_ACCENT), theme.get("mode", "auto"), theme.get("width", "narrow")),
         forms={

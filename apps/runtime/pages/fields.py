@@ -128,7 +128,6 @@ def _fields_of(schema: Mapping[str, Any], *, name: str, pointer: str, depth: int
 
 
 def _field(schema: Mapping[str, Any], *, key: str, name: str, pointer: str, required: bool, depth: int) -> Field:
-    kind = schema["type"]
     common: dict[str, Any] = {
         "key": key,
         "name": name,
@@ -140,36 +139,49 @@ def _field(schema: Mapping[str, Any], *, key: str, name: str, pointer: str, requ
         "initial": value_as_text(schema, schema.get("default")),
         "unit": str(schema.get("x-unit", "")),
     }
-    wanted = schema.get("x-widget")
     if "enum" in schema:
-        choices = _choices(schema)
-        radios = wanted == "radio" or (required and len(choices) <= MAX_RADIOS and wanted != "select")
-        return Field(widget="radios" if radios else "select", choices=choices, **common)
-    if kind == "boolean":
-        return Field(widget="checkbox", **common | {"required": False})
-    if kind in {"number", "integer"}:
-        attributes = _number_attributes(schema, kind)
-        if wanted == "slider" and {"minimum", "maximum"} <= schema.keys():
-            return Field(widget="slider", attributes=attributes | {"type": "range"}, **common)
-        return Field(widget="input", attributes=attributes, **common)
-    if kind == "string":
-        if schema.get("format") == "text" or wanted == "textarea":
-            return Field(widget="textarea", attributes=_length_attributes(schema) | {"rows": "5"}, **common)
-        return Field(widget="input", attributes=_string_attributes(schema, key), **common)
-    if kind == "array":
-        items = schema.get("items", {})
-        if isinstance(items, Mapping) and "enum" in items:
-            return Field(widget="checkboxes", choices=_choices(items), **common)
-        if isinstance(items, Mapping) and _is_plain(items):
-            hint = _PARAGRAPH_HELP if items.get("format") == "text" else _LINE_HELP
-            common["help"] = f"{common['help']} {hint}".strip()
-            attributes = {"rows": "4"} | _lines_attributes(items)
-            return Field(widget="textarea", attributes=attributes, reads="lines", **common)
-    if kind == "object" and schema.get("properties") and depth < MAX_DEPTH:
-        inner = _fields_of(schema, name=name, pointer=pointer, depth=depth + 1)
-        return Field(widget="group", fields=inner, **common)
+        return _enum_field(schema, common)
+    match schema["type"]:
+        case "boolean":
+            return Field(widget="checkbox", **common | {"required": False})
+        case "number" | "integer" as kind:
+            return _number_field(schema, kind, common)
+        case "string":
+            return _string_field(schema, key, common)
+        case "array" if "enum" in schema["items"]:
+            return Field(widget="checkboxes", choices=_choices(schema["items"]), **common)
+        case "array" if _is_plain(schema["items"]):
+            return _lines_field(schema["items"], common)
+        case "object" if schema.get("properties") and depth < MAX_DEPTH:
+            inner = _fields_of(schema, name=name, pointer=pointer, depth=depth + 1)
+            return Field(widget="group", fields=inner, **common)
     common["help"] = f"{common['help']} Written as JSON.".strip()
     return Field(widget="textarea", attributes={"rows": "6", "spellcheck": "false"}, reads="json", **common)
+
+
+def _enum_field(schema: Mapping[str, Any], common: dict[str, Any]) -> Field:
+    choices, wanted = _choices(schema), schema.get("x-widget")
+    radios = wanted == "radio" or (common["required"] and len(choices) <= MAX_RADIOS and wanted != "select")
+    return Field(widget="radios" if radios else "select", choices=choices, **common)
+
+
+def _number_field(schema: Mapping[str, Any], kind: str, common: dict[str, Any]) -> Field:
+    attributes = _number_attributes(schema, kind)
+    if schema.get("x-widget") == "slider" and {"minimum", "maximum"} <= schema.keys():
+        return Field(widget="slider", attributes=attributes | {"type": "range"}, **common)
+    return Field(widget="input", attributes=attributes, **common)
+
+
+def _string_field(schema: Mapping[str, Any], key: str, common: dict[str, Any]) -> Field:
+    if schema.get("format") == "text" or schema.get("x-widget") == "textarea":
+        return Field(widget="textarea", attributes=_length_attributes(schema) | {"rows": "5"}, **common)
+    return Field(widget="input", attributes=_string_attributes(schema, key), **common)
+
+
+def _lines_field(items: Mapping[str, Any], common: dict[str, Any]) -> Field:
+    hint = _PARAGRAPH_HELP if items.get("format") == "text" else _LINE_HELP
+    common["help"] = f"{common['help']} {hint}".strip()
+    return Field(widget="textarea", attributes={"rows": "4"} | _lines_attributes(items), reads="lines", **common)
 
 
 def _is_plain(schema: Any) -> bool:

@@ -60,23 +60,30 @@ def _plainly(value: Any) -> str:
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, float):
-        if not math.isfinite(value):
-            return NOTHING
-        if value and not 1e-6 <= abs(value) < 1e15:
-            return f"{value:.6g}"
-        written = f"{value:.6f}".rstrip("0").rstrip(".")
-        return "0" if written == "-0" else written
+        return _plain_float(value)
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
-    if isinstance(value, dt.datetime):
-        return _format_moment(value, _NAMED["datetime"])
     if isinstance(value, dt.date):
-        return _format_moment(dt.datetime(value.year, value.month, value.day), _NAMED["date"])
+        timed = isinstance(value, dt.datetime)
+        return _format_moment(value, _NAMED["datetime"]) if timed else _format_moment(_midnight(value), _NAMED["date"])
     if isinstance(value, list | tuple):
-        return ", ".join(_plainly(item) for item in value) if value else NOTHING
+        return ", ".join(_plainly(item) for item in value) or NOTHING
     if isinstance(value, dict):
-        return "; ".join(f"{name}: {_plainly(item)}" for name, item in value.items()) if value else NOTHING
-    return str(value)
+        return "; ".join(f"{name}: {_plainly(item)}" for name, item in value.items()) or NOTHING
+    return NOTHING if value is None else str(value)
+
+
+def _plain_float(value: float) -> str:
+    if not math.isfinite(value):
+        return NOTHING
+    if value and not 1e-6 <= abs(value) < 1e15:
+        return f"{value:.6g}"
+    written = f"{value:.6f}".rstrip("0").rstrip(".")
+    return "0" if written == "-0" else written
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
 
 
 def _decimal(value: Any) -> Decimal | None:
@@ -93,7 +100,7 @@ def _moment(value: Any) -> dt.datetime | None:
     if isinstance(value, dt.datetime):
         return value
     if isinstance(value, dt.date):
-        return dt.datetime(value.year, value.month, value.day)
+        return _midnight(value)
     if isinstance(value, str):
         try:
             return dt.datetime.fromisoformat(value)

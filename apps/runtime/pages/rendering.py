@@ -8,10 +8,10 @@ before its first run shows its text and its form and no empty frames.
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import structlog
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
@@ -22,7 +22,7 @@ from apps.runtime.pages.formats import NOTHING, format_value, is_number
 from apps.runtime.pages.forms import bind_fields, list_problems
 from apps.runtime.pages.markdown import render_markdown
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 Block = Mapping[str, Any]
 MAX_ITEMS = 500
@@ -60,7 +60,7 @@ class PageRenderer:
                 values = self._shown(block)
                 if values is not None:
                     parts.append(self._template(block["kind"], values, block=block))
-        return mark_safe("".join(parts))
+        return mark_safe("".join(parts))  # noqa: S308 - made of rendered templates
 
     def value(self, given: Any) -> Any:
         """A fixed value as it is, an expression evaluated. Raises _Waiting when its result isn't there."""
@@ -72,7 +72,7 @@ class PageRenderer:
         except AppRunError as problem:
             if not self.state.results or program.reads("result") - self.state.results.keys():
                 raise _Waiting from None
-            logger.info("page_expression_failed", extra={"source": program.source, "reason": problem.detail})
+            log.info("page_expression_failed", source=program.source, reason=problem.detail)
             raise
 
     def new_id(self, prefix: str) -> str:
@@ -328,7 +328,7 @@ def _plain_result(page: PageRenderer, action: str) -> SafeString | None:
                 "columns": [{"field": f} for f in fields],
             }
             parts.append(render_to_string("runtime/blocks/table.html", _table(page, table)))
-    return mark_safe("".join(parts))
+    return mark_safe("".join(parts))  # noqa: S308 - made of rendered templates
 
 
 # --- Small questions ------------------------------------------------------------------------------------------------

@@ -51,21 +51,21 @@ def admit(policy: VisitPolicy, visitor: Visitor, visit: Visit | None) -> None:
     if policy.audience == "public":
         return
     if policy.audience == "members":
-        if not visitor.is_known:
-            raise SignInRequired
-        if not visitor.is_member:
-            raise NoSuchApp
-        if policy.roles and visitor.role not in policy.roles:
-            raise RoleNotAllowed
-        return
-    if policy.audience == "signed_in":
+        _admit_member(policy, visitor)
+    elif policy.audience == "signed_in":
         if visitor.person is None:
             raise SignInRequired
-        return
-    if visitor.is_member and not policy.roles:
-        return
-    if visit is None or visit.grant != grant_mark(policy):
+    elif visit is None or visit.grant != grant_mark(policy):
         raise PasswordRequired if policy.audience == "password" else LinkRequired
+
+
+def _admit_member(policy: VisitPolicy, visitor: Visitor) -> None:
+    if not visitor.is_known:
+        raise SignInRequired
+    if not visitor.is_member:
+        raise NoSuchApp
+    if policy.roles and visitor.role not in policy.roles:
+        raise RoleNotAllowed
 
 
 @lru_cache(maxsize=1024)

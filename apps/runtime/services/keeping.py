@@ -9,20 +9,19 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import structlog
 from django.core.cache import caches
-from django.db import DatabaseError
 
-from apps.applications.selectors import VisitedApp, VisitPolicy, read_definition
+from apps.applications.selectors import VisitedApp, VisitPolicy
 from apps.workspaces.selectors import VisitedWorkspace
 
 if TYPE_CHECKING:
     from apps.runtime.services.resolution import ResolvedApp
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 KEPT_FOR = dt.timedelta(days=1)
 
@@ -30,23 +29,20 @@ _Kept = tuple[VisitedWorkspace, VisitedApp, dict[str, Any]]
 
 
 def keep_public_page(address: tuple[str, str], resolved: ResolvedApp) -> None:
-    """Keep a page for worse times, or drop it when it is no longer public. Call inside the workspace."""
+    """Keep a page for worse times, or drop it when it is no longer public."""
     key = _key(address)
     try:
         if resolved.app.policy.audience != "public":
             caches["global"].delete(key)
             return
-        assert resolved.app.version_id is not None  # noqa: S101 - it is published
         document = {
             "workspace": dataclasses.asdict(resolved.workspace),
             "app": dataclasses.asdict(resolved.app),
-            "definition": read_definition(resolved.app.version_id),
+            "definition": resolved.page.definition,
         }
         caches["global"].set(key, json.dumps(document, default=str), KEPT_FOR.total_seconds())
-    except DatabaseError:
-        raise
     except Exception as problem:  # noqa: BLE001 - redis-py's errors are many, and none of them is the visitor's business
-        logger.info("page_not_kept", extra={"reason": str(problem)[:200]})
+        log.info("page_not_kept", reason=str(problem)[:200])
 
 
 def read_public_page(address: tuple[str, str]) -> _Kept | None:
@@ -54,7 +50,7 @@ def read_public_page(address: tuple[str, str]) -> _Kept | None:
     try:
         found = caches["global"].get(_key(address))
     except Exception as problem:  # noqa: BLE001 - as above
-        logger.info("page_not_read", extra={"reason": str(problem)[:200]})
+        log.info("page_not_read", reason=str(problem)[:200])
         return None
     if found is None:
         return None

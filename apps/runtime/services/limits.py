@@ -6,14 +6,15 @@ learns the sum of all. While Redis is away each process counts for itself: the l
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-logger = logging.getLogger(__name__)
+import structlog
+
+log = structlog.get_logger(__name__)
 
 WINDOW = 60
 """Seconds; limits are per minute."""
@@ -70,6 +71,11 @@ class RateLimits:
             total = counter.here + counter.everywhere
         return Allowance(total <= limit, limit, max(0, limit - total), WINDOW - int(now % WINDOW))
 
+    def forget(self) -> None:
+        """Start counting anew."""
+        with self._lock:
+            self._counters.clear()
+
     def synchronise(self) -> None:
         """Tell Redis what was counted and hear the sums. Called in the background; never raises."""
         window = int(self._clock() // WINDOW)
@@ -83,7 +89,7 @@ class RateLimits:
         try:
             sums = self.shared.add({name: told[key] for name, key in names.items()}, seconds=WINDOW * 2)
         except Exception as problem:  # noqa: BLE001 - whatever is wrong with Redis, visitors are served
-            logger.info("rate_limits_not_shared", extra={"reason": str(problem)[:200]})
+            log.info("rate_limits_not_shared", reason=str(problem)[:200])
             return
         with self._lock:
             for name, total in sums.items():

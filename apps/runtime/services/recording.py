@@ -8,23 +8,28 @@ PostgreSQL is away rows wait, up to ``MAX_WAITING``; the oldest go first, and th
 from __future__ import annotations
 
 import atexit
-import logging
 import multiprocessing.util
 import os
 import threading
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from apps.common.ids import new_id
 from apps.common.tenancy import SchemaRef, enter
 from apps.runtime.models import RuntimeEvent, Session
 from apps.runtime.querysets import EventRow, SessionRow
+from apps.runtime.services.admission import Visitor
+from apps.runtime.services.resolution import ResolvedApp
+from apps.runtime.services.visits import Visit
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 MAX_WAITING = 50_000
 SEEN_AGAIN_AFTER = 60.0
@@ -57,6 +62,13 @@ class Recorder:
         if excess > 0:
             self._drop_oldest(excess)
 
+    def forget(self) -> None:
+        """Drop what is waiting."""
+        with self._lock:
+            self._waiting = defaultdict(lambda: ([], []))
+            self._seen.clear()
+            self._count = 0
+
     def flush(self) -> int:
         """Write what is waiting; returns how many events were written. What can't be written waits on."""
         written = 0
@@ -77,14 +89,14 @@ class Recorder:
 
     def _put_back(self, schema: str, events: list[EventRow], sessions: list[SessionRow], problem: Exception) -> None:
         if "does not exist" in str(problem):  # the workspace was purged meanwhile
-            logger.warning("runtime_events_without_a_workspace", extra={"schema": schema, "events": len(events)})
+            log.warning("runtime_events_without_a_workspace", schema=schema, events=len(events))
             return
         with self._lock:
             waiting = self._waiting[schema]
             waiting[0][:0] = events
             waiting[1][:0] = sessions
             self._count += len(events)
-        logger.warning("runtime_events_not_written", extra={"waiting": self._count, "reason": str(problem)[:200]})
+        log.warning("runtime_events_not_written", waiting=self._count, reason=str(problem)[:200])
 
     def _drop_oldest(self, excess: int) -> None:
         dropped = 0
@@ -97,7 +109,7 @@ class Recorder:
                     break
             self._count -= dropped
         if dropped:
-            logger.warning("runtime_events_dropped", extra={"events": dropped})
+            log.warning("runtime_events_dropped", events=dropped)
 
     def _is_due(self, session: UUID, at: datetime) -> bool:
         moment = at.timestamp()
@@ -158,8 +170,48 @@ class Background:
             try:
                 job()
             except Exception:
-                logger.exception("runtime_background_failed")
+                log.exception("runtime_background_failed")
 
 
 recorder = Recorder()
 background = Background(recorder.flush)
+
+
+def record_visit(
+    resolved: ResolvedApp,
+    visit: Visit | None,
+    *,
+    kind: str,
+    status: int,
+    started: float,
+    now: datetime,
+    visitor: Visitor,
+    user_agent: str,
+    run_id: UUID | None = None,
+) -> None:
+    """Record an event and its session. ``started`` is of ``time.perf_counter()``."""
+    app_id = resolved.app.id
+    event = EventRow(
+        id=new_id(),
+        app_id=app_id,
+        kind=kind,
+        version=resolved.app.version,
+        session_id=visit.id if visit else None,
+        status=status,
+        milliseconds=round((time.perf_counter() - started) * 1000, 3),
+        run_id=run_id,
+        at=now,
+    )
+    session = None
+    if visit is not None:
+        session = SessionRow(
+            id=visit.id,
+            app_id=app_id,
+            user_id=visitor.person,
+            address=visitor.address,
+            user_agent=user_agent[:300].replace("\x00", ""),
+            started_at=now,
+            last_seen_at=now,
+            expires_at=datetime.fromtimestamp(visit.expires_at, tz=now.tzinfo),
+        )
+    recorder.record(resolved.workspace.schema_name, event, session)

@@ -8,7 +8,6 @@ apps is served on, marked stale; a process that knows nothing yet asks Redis, wh
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -17,17 +16,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import InterfaceError, OperationalError, connection
 
-from apps.applications.selectors import VisitedApp, find_visited_app, read_definition
+from apps.applications.selectors import VisitedApp, VisitPolicy, find_visited_app, read_definition
+from apps.applications.services.previews import DraftToShow
 from apps.common.tenancy import enter, enter_public
 from apps.runtime.errors import AppArchived, AppSuspended, DatabaseDown, NoSuchApp
 from apps.runtime.pages.compiled import CompiledPage, compile_page
 from apps.runtime.services import keeping
 from apps.workspaces.selectors import VisitedWorkspace, find_visited_workspace
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 MAX_RESOLVED = 4_096
 MAX_COMPILED = 512
@@ -98,6 +99,12 @@ class Resolver:
             self._pages.clear()
             self._failed_at = float("-inf")
 
+    def expire(self) -> None:
+        """Look everything up anew at the next request; what is known stays for when the database is away."""
+        with self._lock:
+            for entry in self._entries.values():
+                entry.looked_up = float("-inf")
+
     # --- Keeping ----------------------------------------------------------------------------------------------------
 
     def _current_entry(self, address: tuple[str, str]) -> _Entry:
@@ -111,7 +118,7 @@ class Resolver:
         # While one thread looks, the others go on with what is known, if it is young enough.
         young = entry is not None and (entry.stale or now - entry.looked_up < refresh * 1.8)
         if not lock.acquire(blocking=not young):
-            assert entry is not None  # noqa: S101 - young implies it
+            assert entry is not None
             return entry
         try:
             entry = self._entries.get(address)
@@ -127,10 +134,11 @@ class Resolver:
         if self._clock() - self._failed_at < RETRY_AFTER_FAILURE:
             return self._serve_stale(address, known)
         try:
+            _drop_dead_connection()
             entry = self._look_up(address)
-        except (DatabaseError, InterfaceError) as problem:
+        except (OperationalError, InterfaceError) as problem:
             self._failed_at = self._clock()
-            logger.warning("runtime_database_unavailable", extra={"reason": str(problem)[:200]})
+            log.warning("runtime_database_unavailable", reason=str(problem)[:200])
             return self._serve_stale(address, known)
         self._keep(address, entry)
         return entry
@@ -156,7 +164,8 @@ class Resolver:
         return _Entry((workspace, app), resolved, self._clock())
 
     def _page(self, app: VisitedApp, read: Callable[[UUID], dict[str, Any]]) -> CompiledPage:
-        assert app.release_id is not None and app.version_id is not None  # noqa: S101 - a constraint of the table
+        assert app.release_id is not None
+        assert app.version_id is not None
         page = self._pages.get(app.release_id)
         if page is None:
             page = compile_page(read(app.version_id))
@@ -190,6 +199,21 @@ class Resolver:
         entry = _Entry((resolved.workspace, resolved.app), resolved, self._clock(), stale=True)
         self._keep(address, entry)
         return entry
+
+
+def preview_app(workspace: VisitedWorkspace, draft: DraftToShow) -> ResolvedApp:
+    """A draft as an app of its own: open to the holder of the preview's address, of no version."""
+    policy = VisitPolicy("public", (), "", "", 0, 0, 900, (), (), 0)
+    app = VisitedApp(draft.app_id, draft.slug, draft.name, "draft", policy, None, None, None, None, None)
+    return ResolvedApp(workspace, app, compile_page(draft.definition))
+
+
+def _drop_dead_connection() -> None:
+    """What Django does at the start of a request, and the short way (``middleware``) doesn't: a connection that broke
+    is opened anew.
+    """
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 resolver = Resolver()

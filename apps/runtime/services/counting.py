@@ -1,0 +1,41 @@
+"""The rate limits of this process, shared with the others through Redis in the background."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import redis
+from django.conf import settings
+
+from apps.applications.selectors import VisitPolicy
+from apps.runtime.services.admission import Visitor
+from apps.runtime.services.limits import SHARED_ADDRESS, Allowance, RateLimits, RedisCounts
+from apps.runtime.services.recording import background
+from apps.runtime.services.visits import Visit
+
+
+def _connect() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
+
+
+rate_limits = RateLimits(RedisCounts(_connect))
+"""The counts of this process."""
+
+background.add(rate_limits.synchronise)
+
+
+def count_visit(app_id: UUID, policy: VisitPolicy, visit: Visit | None, visitor: Visitor) -> Allowance:
+    """Count one request of a visitor, and of the app; returns the tighter answer.
+
+    A visitor is known by their visit once its cookie came back; until then, and to bound how many visits one address
+    may start, by their address.
+    """
+    everyone = rate_limits.take(f"{app_id.hex}:*", policy.app_limit)
+    if not everyone.allowed:
+        return everyone
+    if visit is not None and not visit.is_new:
+        shared = rate_limits.take(f"{app_id.hex}:@{visitor.address}", policy.visitor_limit * SHARED_ADDRESS)
+        if not shared.allowed:
+            return shared
+        return rate_limits.take(f"{app_id.hex}:{visit.id.hex}", policy.visitor_limit)
+    return rate_limits.take(f"{app_id.hex}:{visitor.address}", policy.visitor_limit)

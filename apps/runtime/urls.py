@@ -1,0 +1,19 @@
+"""The addresses of visitors. The older form (without ``/runtime``) is last among the platform's addresses."""
+
+from django.urls import path
+
+from apps.runtime.views import pages
+
+app_name = "runtime"
+
+
+def _addresses(prefix: str, name: str) -> list:  # type: ignore[type-arg]
+    address = f"{prefix}<slug:workspace>/<slug:app>"
+    return [
+        path(address, pages.page, name=f"{name}page"),
+        path(f"{address}/schema", pages.schema, name=f"{name}schema"),
+        path(f"{address}/runs/<str:run>", pages.run, name=f"{name}run"),
+    ]
+
+
+urlpatterns = [*_addresses("runtime/", ""), *_addresses("", "older-")]
