@@ -211,11 +211,11 @@ def test_fault_23_a_result_of_another_version_is_not_mixed_into_this_one(workspa
 
 INJECTIONS = [
     "<script>alert(1)</script>",
-    "{{ 7*7 }}{% debug %}",
+    "{{ 911*7919 }}{% debug %}",
     "'; drop table runtime_session; --",
     '" onmouseover="alert(1)',
     "inputs.a + 1",
-    "${7*7}",
+    "${911*7919}",
     "</textarea><script>alert(1)</script>",
 ]
 
@@ -249,7 +249,7 @@ def test_fault_28_injection_through_inputs_is_inert(workspace: Any, client: Clie
     html = client.get(client.post(url, data).headers["Location"]).content.decode()
     assert "<script>alert" not in html
     assert 'onmouseover="' not in html
-    assert "49" not in re.sub(r'nonce="[^"]*"|value="[^"]{30,}"|[0-9a-f-]{36}', "", html)
+    assert "7214209" not in html
     answer = post_json(client, url, {"action": "echo", "inputs": {"word": word}})
     assert answer.json()["outputs"]["word"] == word
 
