@@ -6,6 +6,8 @@ from uuid import UUID
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from apps.applications.selectors import VisitPolicy
 from apps.runtime.services.admission import Visitor
@@ -14,11 +16,14 @@ from apps.runtime.services.recording import background
 from apps.runtime.services.visits import Visit
 
 
-def _connect() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
+def connect() -> redis.Redis:
+    """A client that fails fast."""
+    # Tried once: the events of the same thread must not wait, and the next round comes in half a second.
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=once)
 
 
-rate_limits = RateLimits(RedisCounts(_connect))
+rate_limits = RateLimits(RedisCounts(connect))
 """The counts of this process."""
 
 background.add(rate_limits.synchronise)

@@ -141,6 +141,7 @@ def _with_page_headers(exchange: Exchange, response: HttpResponse, nonce: str) -
     images = resolved.page.image_origins if resolved else ()
     policy = headers.content_security_policy(nonce, frame_ancestors=ancestors, images=images)
     response.headers["Content-Security-Policy"] = policy
+    response.xframe_options_exempt = bool(ancestors)  # type: ignore[attr-defined] - Django's middleware asks
     for name, value in headers.page_headers(framed=bool(ancestors)).items():
         response.headers[name] = value
     return response
