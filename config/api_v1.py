@@ -15,4 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.applications.api.v1.urls")),
     path("", include("apps.workflows.api.v1.urls")),
     path("", include("apps.runtime.api.v1.urls")),
+    path("", include("apps.operations.api.v1.urls")),
+    path("", include("apps.events.api.v1.urls")),
+    path("", include("apps.plans.api.v1.urls")),
 ]

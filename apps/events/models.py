@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from apps.common.models import UUIDModel
+from apps.events.querysets import EventQuerySet
 
 
 class Event(UUIDModel):
@@ -14,12 +15,17 @@ class Event(UUIDModel):
     at = models.DateTimeField()
     workspace_id = models.UUIDField(null=True)
     data = models.JSONField(default=dict)
+    handed_to = models.JSONField(default=list, help_text="The consumers that have had it.")
+    relay_after = models.DateTimeField()
+    relay_failures = models.PositiveIntegerField(default=0)
     relayed_at = models.DateTimeField(null=True)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-at", "-id"]
         indexes = [
-            models.Index(fields=["at", "id"], name="event_to_relay", condition=models.Q(relayed_at=None)),
+            models.Index(fields=["relay_after", "id"], name="event_to_relay", condition=models.Q(relayed_at=None)),
             models.Index(fields=["workspace_id", "-at", "-id"], name="event_by_workspace"),
         ]
 

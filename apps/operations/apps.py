@@ -11,3 +11,4 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("apps.operations.permissions")
+        import_module("apps.operations.api.v1.showing")

@@ -14,7 +14,9 @@ from django.db import IntegrityError, ProgrammingError, transaction
 from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.constraints import violated_constraint
+from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
+from apps.common.localities import locale_errors, time_zone_errors
 from apps.common.queue import enqueue
 from apps.common.slugs import check_slug
 from apps.common.tenancy import enter, enter_public, schema_for
@@ -56,11 +58,14 @@ def create_workspace(
     """A workspace that ``owner`` owns, active at once; ``provisioning``, with an operation that finishes it, while no
     schema stands ready.
 
-    Without ``slug`` one is derived from ``name``, with a suffix when it is taken. Raises InvalidInput for a slug or
-    config that can't be, SlugTaken for one that somebody has, TooManyWorkspaces.
+    Without ``slug`` one is derived from ``name``, with a suffix when it is taken. Raises InvalidInput for a slug, place
+    or config that can't be, SlugTaken for one that somebody has, TooManyWorkspaces.
     """
     slugs = iter([check_slug(slug)]) if slug is not None else derived_slugs(name)
     _require_room(owner)
+    errors = [*(locale_errors(locale) if locale else ()), *(time_zone_errors(time_zone) if time_zone else ())]
+    if errors:
+        raise InvalidInput(errors=errors)
     draft = _Draft(
         owner=owner,
         name=name,

@@ -1,0 +1,73 @@
+"""Operations over HTTP."""
+
+from __future__ import annotations
+
+from django_filters import CharFilter, MultipleChoiceFilter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.common.api.filters import Filters
+from apps.common.api.following import hold_answer
+from apps.common.api.outputs import Listing
+from apps.common.api.permissions import KNOWN, refuse
+from apps.common.api.views import ApiViewSet
+from apps.common.ids import parse_id
+from apps.operations.api.v1.serializers import OperationOutput
+from apps.operations.models import Operation
+from apps.operations.selectors.visible import visible_operation
+from apps.operations.services.requests import cancel_operation, retry_operation
+from apps.operations.states import OperationStatus
+
+
+class OperationFilters(Filters):
+    """By what it is, how it stands, and what it works on."""
+
+    kind = CharFilter()
+    status = MultipleChoiceFilter(choices=OperationStatus.choices)
+    target = CharFilter(field_name="target_id")
+
+    class Meta:
+        model = Operation
+        fields: list[str] = []
+
+
+class WorkspaceOperationViewSet(ApiViewSet):
+    """The operations of one workspace."""
+
+    required = {"list": "operations.view"}
+    outputs = {"list": Listing(OperationOutput, orders=("-created_at",), filters=OperationFilters)}
+
+    def list(self, request: Request, workspace: str) -> Response:
+        """Running and past operations, newest first."""
+        return self.page(Operation.objects.of_workspace(self.workspace.pk))
+
+
+class OperationViewSet(ApiViewSet):
+    """One operation, for whoever asked for it and for members who may see operations."""
+
+    required = {"retrieve": KNOWN, "cancel": KNOWN, "retry": KNOWN}
+    outputs = {"retrieve": OperationOutput, "cancel": OperationOutput, "retry": OperationOutput}
+
+    def retrieve(self, request: Request, operation: str) -> Response:
+        """How far it is. With `Prefer: wait=N` the answer is held until it is finished, for at most N seconds."""
+        found = self._find(operation)
+        response = self.answer(found)
+        if not found.is_finished:
+            hold_answer(response, operation_id=found.pk, header=request.headers.get("Prefer", ""))
+        return response
+
+    def cancel(self, request: Request, operation: str) -> Response:
+        """Give it up: at once when it waits, before its next step when it runs."""
+        found = self._find(operation, to_manage=True)
+        return self.answer(cancel_operation(operation_id=found.pk, actor=self.actor, now=self.now))
+
+    def retry(self, request: Request, operation: str) -> Response:
+        """Try a failed one again, from the step that failed."""
+        found = self._find(operation, to_manage=True)
+        return self.answer(retry_operation(operation_id=found.pk, actor=self.actor, now=self.now))
+
+    def _find(self, operation: str, *, to_manage: bool = False) -> Operation:
+        found, self.grant = visible_operation(self.actor, parse_id(operation))
+        if to_manage and (self.grant is None or not self.grant.allows("operations.manage")):
+            refuse(code="operations.manage")
+        return found
