@@ -17,6 +17,7 @@ from django.db.models import Q
 from rest_framework.response import Response
 
 from apps.common.api import etag
+from apps.common.api.problems import respond_with_problem
 from apps.common.errors import Conflict, InvalidInput, KeyReused
 from apps.common.models import IdempotencyRecord
 from apps.common.tenancy import enter_public
@@ -84,10 +85,11 @@ def answer_once(view: ApiView, handler: Callable[..., Response], key: str) -> Ca
         except StillRunning:
             raise
         except Exception as error:
-            response = view.handle_exception(error)
-            if response.status_code >= 500 or response.status_code in _NOT_KEPT:
+            refusal = respond_with_problem(error, request)
+            if refusal is None or refusal.status_code >= 500 or refusal.status_code in _NOT_KEPT:
                 _forget(record)
                 raise
+            response = view.handle_exception(error)
             _keep(view, record, response)
         except BaseException:
             _forget(record)
