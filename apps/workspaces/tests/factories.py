@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.common.actors import SYSTEM
 from apps.common.schema_ddl import release_fingerprint
-from apps.workspaces.models import SchemaSlot, Workspace
+from apps.workspaces.models import Membership, Role, SchemaSlot, Workspace
 from apps.workspaces.services.creation import create_workspace
 from apps.workspaces.services.slots import add_slot, make_slot
 
@@ -27,3 +27,9 @@ def create_test_workspace(*, owner: Any, slug: str | None = None, name: str = "T
 
 def _pool_has_one() -> bool:
     return SchemaSlot.objects.ready(release_fingerprint()).exists()
+
+
+def add_member(workspace: Workspace, user: Any, role: Role | str = "developer") -> Membership:
+    """``user`` as an active member with a built-in role (by code) or a custom one."""
+    given = Role.objects.get(workspace=None, code=role) if isinstance(role, str) else role
+    return Membership.objects.create(workspace=workspace, user=user, role=given, joined_at=timezone.now())
