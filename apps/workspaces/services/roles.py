@@ -41,9 +41,7 @@ def create_role(
     codes = _known(permissions)
     require_held(codes, grant=grant, what="This role")
     workspace = lock_workspace(workspace_id)
-    code = make_slug(name, fallback="role")[:_CODE_LENGTH].strip("-") if code is None else _checked(code)
-    if code in BUILT_IN_ROLES:
-        raise RoleCodeTaken
+    code = _code_from(name) if code is None else _checked(code)
     try:
         with transaction.atomic():
             role = Role.objects.create(workspace=workspace, code=code, name=name, codes=sorted(codes))
@@ -124,10 +122,16 @@ def _lock_role(workspace: Workspace, ref: str) -> Role:
     return found
 
 
+def _code_from(name: str) -> str:
+    return make_slug(name, fallback="role", reserved=BUILT_IN_ROLES)[:_CODE_LENGTH].strip("-")
+
+
 def _checked(code: str) -> str:
+    if code in BUILT_IN_ROLES:
+        raise RoleCodeTaken
     if len(code) > _CODE_LENGTH:
         raise InvalidInput.at("/code", "too_long", f"A role's code has at most {_CODE_LENGTH} characters.")
-    return check_slug(code, pointer="/code")
+    return check_slug(code, pointer="/code", reserved=())
 
 
 def _known(permissions: Collection[str]) -> frozenset[str]:
