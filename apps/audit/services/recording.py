@@ -82,6 +82,12 @@ def mask_secrets(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _masked(name: str, value: Any) -> Any:
     if any(word in name.lower() for word in _SECRET_WORDS):
         return [_MASK, _MASK] if isinstance(value, list | tuple) else _MASK
+    return _masked_within(value)
+
+
+def _masked_within(value: Any) -> Any:
     if isinstance(value, Mapping):
         return mask_secrets(value)
+    if isinstance(value, list | tuple):
+        return [_masked_within(item) for item in value]
     return value
