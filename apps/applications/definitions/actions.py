@@ -39,8 +39,11 @@ def action_workflow(definition: Mapping[str, Any], name: str) -> Mapping[str, An
     """
     action = definition["actions"][name]
     ref = workflow_reference(action)
-    workflow: Mapping[str, Any] = action["workflow"] if ref is None else definition["workflows"][ref]["definition"]
-    return workflow
+    if ref is None:
+        inline: Mapping[str, Any] = action["workflow"]
+        return inline
+    # What it takes is the action's business, which has the workflow's own input where it says nothing else.
+    return {name: value for name, value in definition["workflows"][ref]["definition"].items() if name != "input"}
 
 
 def pinned(draft: Mapping[str, Any], pins: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,14 +10,17 @@ from django.db import transaction
 from apps.applications.models import App
 from apps.applications.services.records import record
 from apps.applications.services.rows import lock_app
-from apps.applications.states import AppStatus
+from apps.applications.states import LIVE, AppStatus
 from apps.common.actors import Actor
 from apps.common.errors import IllegalTransition, InvalidInput
 from apps.common.permissions import GrantedWorkspace
 
 
 def unpublish(*, app_id: UUID, workspace: GrantedWorkspace, actor: Actor, now: datetime) -> App:
-    """Visitors get 404 from now on; versions and releases stay. Raises IllegalTransition, AppNotFound."""
+    """Visitors get 404 from now on; versions and releases stay.
+
+    Raises IllegalTransition for an app that they can't reach anyway, AppNotFound.
+    """
     return _move(
         app_id,
         AppStatus.UNPUBLISHED,
@@ -26,6 +29,7 @@ def unpublish(*, app_id: UUID, workspace: GrantedWorkspace, actor: Actor, now: d
         workspace=workspace,
         actor=actor,
         now=now,
+        only_from=LIVE,
         deprecated_at=None,
         sunset_at=None,
     )
@@ -64,7 +68,7 @@ def undeprecate(*, app_id: UUID, workspace: GrantedWorkspace, actor: Actor, now:
         workspace=workspace,
         actor=actor,
         now=now,
-        only_from=AppStatus.DEPRECATED,
+        only_from=frozenset({AppStatus.DEPRECATED}),
         deprecated_at=None,
         sunset_at=None,
     )
@@ -101,7 +105,7 @@ def unarchive(*, app_id: UUID, workspace: GrantedWorkspace, actor: Actor, now: d
             workspace=workspace,
             actor=actor,
             now=now,
-            only_from=AppStatus.ARCHIVED,
+            only_from=frozenset({AppStatus.ARCHIVED}),
         )
 
 
@@ -119,11 +123,12 @@ def _move_locked(
     workspace: GrantedWorkspace,
     actor: Actor,
     now: datetime,
-    only_from: AppStatus | None = None,
+    only_from: frozenset[AppStatus] | None = None,
     **changes: object,
 ) -> App:
-    if only_from is not None and app.status != only_from:
-        raise IllegalTransition(f"This app is {app.status}, not {only_from}; there is nothing to {act}.")
+    if only_from is not None and app.status not in only_from:
+        wanted = " or ".join(sorted(only_from))
+        raise IllegalTransition(f"This app is {app.status}, not {wanted}; there is nothing to {act}.")
     before = app.status
     app.move_to(target, **changes)
     sunset = app.sunset_at.isoformat() if app.sunset_at else None

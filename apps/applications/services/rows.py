@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from apps.applications.errors import AppNotFound, VersionNotFound
-from apps.applications.models import App, AppVersion
+from apps.applications.models import App, AppVersion, Release
 
 
 def lock_app(app_id: UUID) -> App:
@@ -13,17 +13,15 @@ def lock_app(app_id: UUID) -> App:
 
     Raises AppNotFound.
     """
-    app = (
-        App.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("current_release__version")
-        .defer("current_release__version__definition")
-        .filter(pk=app_id)
-        .first()
-    )
+    app: App | None = App.objects.select_for_update(no_key=True).filter(pk=app_id).first()
     if app is None:
         raise AppNotFound
-    found: App = app
-    return found
+    # Not by a join: after waiting for the lock PostgreSQL reads the locked row anew, but not what was joined to it,
+    # and the release that another one just made would seem to be none.
+    if app.current_release_id is not None:
+        releases = Release.objects.select_related("version").defer("version__definition")
+        app.current_release = releases.get(pk=app.current_release_id)
+    return app
 
 
 def version_of(app: App, number: int) -> AppVersion:
