@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 django_application = get_wsgi_application()
 
 # Django is set up from here on.
-from apps.runtime.middleware import PublicPages  # noqa: E402
+from apps.common.chunked_bodies import accept_chunked
+from apps.runtime.middleware import PublicPages
 
-application = PublicPages(django_application)
+application = accept_chunked(PublicPages(django_application))

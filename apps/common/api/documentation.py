@@ -82,10 +82,10 @@ def problem_codes() -> list[ProblemCode]:
     """The codes of all errors that this process knows, each once."""
     found: dict[str, ProblemCode] = {}
     for kind in _kinds(AppRunError):
-        if kind is AppRunError or kind.code in found:
+        if kind.code == AppRunError.code or kind.code in found:
             continue
         status, title = status_of(kind)
-        explanation = " ".join((kind.__doc__ or "").split())
+        explanation = " ".join((kind.__doc__ or "").replace("``", "").split())
         found[kind.code] = ProblemCode(kind.code, status, title, kind.detail, explanation)
     return sorted(found.values(), key=lambda each: (each.status, each.code))
 
