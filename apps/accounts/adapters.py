@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.userkit import user_field
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.internal.httpkit import is_headless_request
+from allauth.headless.base.response import RateLimitResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.core.exceptions import ValidationError
+from django.shortcuts import render
 from django.utils import timezone
 
 from apps.accounts.errors import TooManyAttempts
 from apps.accounts.models import User
 from apps.accounts.services.addresses import normalise_email
-from apps.accounts.services.attempts import count_mail_request, count_registration, count_sign_in
+from apps.accounts.services.attempts import count_registration, count_sign_in
 from apps.accounts.services.mfa import open_sealed, seal_secret
 from apps.accounts.services.notices import absolute, send_message
 from apps.accounts.services.passwords import check_new_password
@@ -43,7 +48,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def pre_authenticate(self, request: Any, **credentials: Any) -> None:
         try:
-            count_sign_in(email=credentials.get("email", ""), address=caller_address(request), now=timezone.now())
+            count_sign_in(email=credentials.get("email", ""), address=caller_address(request))
         except TooManyAttempts as error:
             raise self.validation_error("too_many_login_attempts") from error
 
@@ -55,6 +60,22 @@ class AccountAdapter(DefaultAccountAdapter):
             actor=actor_of(request),
             now=timezone.now(),
         )
+
+    def is_open_for_signup(self, request: Any) -> bool:
+        if request.method == "POST":
+            try:
+                count_registration(address=caller_address(request))
+            except TooManyAttempts as error:
+                raise ImmediateHttpResponse(self._too_many(request, error)) from error
+        return True
+
+    def _too_many(self, request: Any, error: TooManyAttempts) -> Any:
+        if is_headless_request(request):
+            response = RateLimitResponse(request)
+        else:
+            response = render(request, "account/too_many.html", status=HTTPStatus.TOO_MANY_REQUESTS)
+        response["Retry-After"] = str(max(1, round(error.retry_after)))
+        return response
 
     def clean_email(self, email: str) -> str:
         try:
@@ -70,10 +91,6 @@ class AccountAdapter(DefaultAccountAdapter):
         return password
 
     def save_user(self, request: Any, user: Any, form: Any, commit: bool = True) -> Any:
-        try:
-            count_registration(address=caller_address(request), now=timezone.now())
-        except TooManyAttempts as error:
-            raise self.validation_error("rate_limited") from error
         user_field(user, "name", normalise_name(form.cleaned_data.get("name", "")))
         return super().save_user(request, user, form, commit)
 
@@ -115,14 +132,6 @@ class MfaAdapter(DefaultMFAAdapter):
 
     def decrypt(self, encrypted_text: str) -> str:
         return open_sealed(encrypted_text)
-
-
-def limit_mail_requests(request: Any) -> None:
-    """Raise ValidationError when this address asked for too much mail."""
-    try:
-        count_mail_request(address=caller_address(request), now=timezone.now())
-    except TooManyAttempts as error:
-        raise ValidationError(error.detail, code=error.code) from error
 
 
 def _as_validation(error: InvalidInput) -> ValidationError:

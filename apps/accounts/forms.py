@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import LoginForm as StockLoginForm
+from allauth.account.forms import ResetPasswordForm as StockResetPasswordForm
 from allauth.account.forms import SignupForm as StockSignupForm
 from allauth.core import context
 from allauth.mfa import signals
@@ -16,8 +17,10 @@ from django import forms
 from django.utils import timezone
 
 from apps.accounts.errors import TooManyAttempts
+from apps.accounts.services.attempts import count_mail_request
 from apps.accounts.services.mfa import accept_code
 from apps.accounts.services.registration import normalise_name
+from apps.common.api.addresses import caller_address
 from apps.common.errors import InvalidInput
 
 
@@ -47,6 +50,17 @@ class LoginForm(StockLoginForm):
         self.fields["remember"].label = "Keep me signed in on this device"
         self.fields["password"].help_text = ""
         self.fields["password"].max_length = 1024
+
+
+class ResetPasswordForm(StockResetPasswordForm):
+    """Asks for the link to a new password."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            count_mail_request(address=caller_address(context.request))
+        except TooManyAttempts as error:
+            raise forms.ValidationError(error.detail, code=error.code) from error
+        return super().clean()
 
 
 class _CodeForm:

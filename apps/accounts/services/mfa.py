@@ -57,7 +57,7 @@ def accept_code(*, user: User, code: str, now: datetime) -> Authenticator | None
 
     None for a wrong code, and for one that was used before. Raises TooManyAttempts.
     """
-    count_code(user_id=user.pk, now=now)
+    count_code(user_id=user.pk)
     with transaction.atomic():
         kinds = [Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES]
         found = Authenticator.objects.select_for_update().filter(user_id=user.pk, type__in=kinds).order_by("pk")
@@ -115,7 +115,7 @@ def activate_totp(*, user: User, setup: str, code: str, actor: Actor, now: datet
     TooManyAttempts.
     """
     secret = _open_setup(user, setup, now)
-    count_code(user_id=user.pk, now=now)
+    count_code(user_id=user.pk)
     step = _matching_step(secret, code, now)
     if step is None:
         raise InvalidInput.at("/code", "mfa_invalid", "This is not the app's present code. Check the device's clock.")

@@ -44,7 +44,7 @@ def confirm_password(*, user: User, password: str, actor: Actor, now: datetime) 
 
     Raises PasswordRefused; TooManyAttempts, since this would be a way to guess.
     """
-    count_sign_in(email=user.email, address=actor.address, now=now)
+    count_sign_in(email=user.email, address=actor.address)
     if not user.check_password(password):
         record_act(actor=actor, action="auth.confirmation_failed", target=_target(user), now=now)
         raise PasswordRefused
@@ -73,7 +73,7 @@ def request_password_reset(*, email: str, actor: Actor, now: datetime) -> None:
 
     The answer, and the work for it, are the same for both. Raises TooManyAttempts.
     """
-    count_mail_request(address=actor.address, now=now)
+    count_mail_request(address=actor.address)
     email = email.strip().lower()
     user = find_user(email=email)
     if user is None:

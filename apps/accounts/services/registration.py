@@ -39,7 +39,7 @@ def register_user(
     or ``/name``, EmailTaken.
     """
     if actor.address:
-        count_registration(address=actor.address, now=now)
+        count_registration(address=actor.address)
     email, name = clean_registration(email=email, password=password, name=name)
     with transaction.atomic():
         user = _insert(email=email, password=password, name=name, locale=locale, time_zone=time_zone)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef
 
-from apps.accounts.models import AttemptWindow, OutgoingMail, RefreshToken
-
-#: Longer than any rate's period.
-_ATTEMPTS_KEPT = timedelta(days=1)
+from apps.accounts.models import OutgoingMail, RefreshToken
 
 
 def clear_expired(*, now: datetime) -> dict[str, int]:
@@ -23,6 +20,5 @@ def clear_expired(*, now: datetime) -> dict[str, int]:
         "session_entries": UserSession.objects.filter(gone),
         "refresh_tokens": RefreshToken.objects.filter(expires_at__lt=now),
         "messages": OutgoingMail.objects.filter(next_attempt_at=None, created_at__lt=now - settings.MAIL_RETENTION),
-        "attempts": AttemptWindow.objects.filter(started_at__lt=now - _ATTEMPTS_KEPT),
     }
     return {name: rows.delete()[0] for name, rows in stale.items()}

@@ -51,7 +51,7 @@ def sign_in(*, request: Any, email: str, password: str, code: str, actor: Actor,
     who doesn't have it learns nothing of the account.
     """
     email = fold_email(email)
-    count_sign_in(email=email, address=actor.address, now=now)
+    count_sign_in(email=email, address=actor.address)
     user = _check_password(request=request, email=email, password=password, actor=actor, now=now)
     authenticator = None
     if is_mfa_active(user):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.cache import caches
@@ -14,9 +15,9 @@ from apps.accounts.tests.factories import PASSWORD
 
 
 @pytest.fixture(autouse=True)
-def _forget_counts() -> None:
+def _count_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts and presence start anew in each test."""
-    caches["global"].clear()
+    monkeypatch.setattr(caches["global"], "key_prefix", uuid4().hex)
     presence.forget()
 
 
