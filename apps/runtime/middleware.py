@@ -42,7 +42,7 @@ class PublicPages:
     """A WSGI application around another (PEP 3333)."""
 
     def __init__(self, application: Application) -> None:
-        self._application = application
+        self.application = application
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].startswith(_PREFIX):
@@ -50,7 +50,7 @@ class PublicPages:
             if answer is not None:
                 start_response("200 OK", answer[0])
                 return [answer[1]]
-        return self._application(environ, start_response)
+        return self.application(environ, start_response)
 
 
 def _answer(environ: Environ) -> tuple[list[tuple[str, str]], bytes] | None:
