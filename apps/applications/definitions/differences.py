@@ -87,7 +87,7 @@ def _compare_items(before: Sequence[Any], after: Sequence[Any], old: Path, new: 
 def _identity(item: Any) -> bytes:
     """By what an item of a list is recognised: a step by its id, anything else by all that it is."""
     if isinstance(item, Mapping) and isinstance(item.get("id"), str):
-        return b"id:" + item["id"].encode()
+        return f"id:{item['id']}".encode()
     canonical: bytes = canonical_dumps(item)
     return canonical
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 
@@ -37,7 +37,7 @@ class App(StatefulModel, TimestampedTenantModel):
     sunset_at = models.DateTimeField(null=True, blank=True, help_text="When a deprecated app is to go (RFC 8594).")
     deprecated_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[Any] = TenantManager.of(AppQuerySet)
+    objects: Any = TenantManager.of(AppQuerySet)
 
     class Meta(TimestampedTenantModel.Meta):
         ordering = ["-created_at", "-id"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from django.db import models
 
@@ -15,7 +15,7 @@ from apps.common.querysets import TenantManager
 class WrittenOnce(TenantModel):
     """A row that is neither changed nor deleted once it was written (NeverChanges)."""
 
-    objects: ClassVar[Any] = TenantManager.of(AppendOnlyQuerySet)
+    objects: Any = TenantManager.of(AppendOnlyQuerySet)
 
     class Meta(TenantModel.Meta):
         abstract = True
@@ -32,7 +32,7 @@ class WrittenOnce(TenantModel):
 class AppVersion(WrittenOnce):
     """A definition as it was published: numbered per app, with every workflow that it names pinned inside."""
 
-    app = models.ForeignKey("applications.App", on_delete=models.PROTECT, related_name="versions")
+    app = models.ForeignKey("applications.App", on_delete=models.PROTECT, related_name="+")
     number = models.PositiveIntegerField()
     definition = models.JSONField()
     digest = models.CharField(max_length=64, help_text="SHA-256 of the canonical JSON (RFC 8785) of the definition.")
@@ -57,10 +57,10 @@ class Release(WrittenOnce):
         PUBLISH = "publish", "Publish"
         ROLLBACK = "rollback", "Rollback"
 
-    app = models.ForeignKey("applications.App", on_delete=models.PROTECT, related_name="releases")
+    app = models.ForeignKey("applications.App", on_delete=models.PROTECT, related_name="+")
     sequence = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=Kind)
-    version = models.ForeignKey(AppVersion, on_delete=models.PROTECT, related_name="releases")
+    version = models.ForeignKey(AppVersion, on_delete=models.PROTECT, related_name="+")
     actor = models.JSONField(default=dict)
     note = models.CharField(max_length=500, blank=True)
     at = models.DateTimeField()
