@@ -296,6 +296,36 @@ def test_fault_66_and_28_hostile_expression_is_answered_in_under_a_second(name):
     assert time.perf_counter() - started < 1.0
 
 
+@pytest.mark.parametrize(
+    ("most", "more", "code"),
+    [
+        ("(" * 32 + "1" + ")" * 32, "(" * 33 + "1" + ")" * 33, "expression_too_deep"),
+        ("[" * 32 + "]" * 32, "[" * 33 + "]" * 33, "expression_too_deep"),
+        ("abs(" * 32 + "1" + ")" * 32, "abs(" * 33 + "1" + ")" * 33, "expression_too_deep"),
+        ("1" + "+1" * 249, "1" + "+1" * 250, "expression_too_long"),
+        ("1" + " " * 4_095, "1" + " " * 4_096, "expression_too_long"),
+        ("'" + "ü" * 2_047 + "'", "'" + "ü" * 2_048 + "'", "expression_too_long"),
+    ],
+)
+def test_limits_of_a_source_are_where_they_are_said_to_be(most, more, code):
+    compile_expression(most)
+    with pytest.raises(ExpressionRefused) as refusal:
+        compile_expression(more)
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("source", ["matches(inputs.t, inputs.p)", "inputs.t.matches(inputs.p)"])
+def test_patterns_are_ours_in_both_forms(source):
+    def result(text, pattern):
+        return compile_expression(source).evaluate({"inputs": {"t": text, "p": pattern}}, now=NOW)
+
+    assert result("3", r"^\d$") is True
+    assert result("٣", r"^\d$") is False  # ECMAScript's digits, as in a form's pattern
+    with pytest.raises(EvaluationFailed) as failure:
+        result("a", r"\p{L}{300}")
+    assert failure.value.code == "bad_argument"  # the library's own would take it, and megabytes
+
+
 def test_fault_66_deepest_expression_fits_a_small_stack():
     """In a process of its own, as overrunning the stack would end it: 32 levels in a thread of half a megabyte."""
     program = """

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -194,6 +197,39 @@ def test_fault_66_reference_is_never_fetched(schema):
     with pytest.raises(SchemaRefused):
         compile_schema(schema)
     assert time.perf_counter() - started < 0.5
+
+
+class _Served(BaseHTTPRequestHandler):
+    """A schema that anyone could fetch; it remembers whether somebody did."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"type": "string"}')
+
+    def log_message(self, *_):
+        pass
+
+
+def test_fault_66_reference_is_not_fetched_where_it_could_be(tmp_path):
+    path = tmp_path / "schema.json"
+    path.write_text('{"type": "string"}', encoding="utf-8")
+    server = HTTPServer(("127.0.0.1", 0), _Served)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        for address in (f"http://127.0.0.1:{server.server_port}/schema.json", path.as_uri()):
+            with pytest.raises(SchemaRefused):
+                compile_schema({"properties": {"a": {"$ref": address}}})
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert _Served.asked == []
 
 
 def doubling(levels):

@@ -164,6 +164,11 @@ def test_run_that_takes_too_long_ends_with_that():
     assert (result.status, result.error.code, result.error.step) == (RunStatus.FAILED, "run_too_long", "busy")
 
 
+def test_loop_of_short_steps_ends_in_time_too():
+    result = run([transform("a", {"v": expr("item")}, foreach=expr("range(10000)"))], budget=0.005)
+    assert (result.status, result.error.code) == (RunStatus.FAILED, "run_too_long")
+
+
 def test_step_that_takes_too_long_may_be_survived():
     steps = [{**BUSY, "timeout_seconds": 0.05, "on_error": "continue"}]
     result = run(steps, {"why": expr("errors.busy.code")})
