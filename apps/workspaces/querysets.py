@@ -67,10 +67,6 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
     def pending(self) -> Self:
         return self.filter(status=InvitationStatus.PENDING)
 
-    def to_send(self, now: datetime) -> Self:
-        """Pending ones whose mail hasn't left yet and is to be tried now."""
-        return self.filter(status=InvitationStatus.PENDING, sent_at=None, send_after__lte=now, expires_at__gt=now)
-
 
 class SchemaSlotQuerySet(models.QuerySet["SchemaSlot"]):
     """Slots by what can be done with them."""

@@ -11,10 +11,7 @@ from apps.workspaces.states import INVITATION_TRANSITIONS, InvitationStatus
 
 
 class Invitation(StatefulModel, TimestampedModel):
-    """An offer of a role to whoever can read mail at an address.
-
-    The token is kept as a hash; until the mail is sent, also sealed, so that a worker can write it into the mail.
-    """
+    """An offer of a role to whoever can read mail at an address. The token is kept as a hash only."""
 
     transitions = INVITATION_TRANSITIONS
 
@@ -22,10 +19,6 @@ class Invitation(StatefulModel, TimestampedModel):
     email = models.EmailField()
     role = models.ForeignKey("workspaces.Role", on_delete=models.PROTECT, related_name="+")
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
-    sealed_token = models.TextField(blank=True, editable=False)
-    sent_at = models.DateTimeField(null=True, editable=False)
-    send_after = models.DateTimeField(editable=False, help_text="When the mail is tried next.")
-    send_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     status = models.CharField(max_length=10, choices=InvitationStatus, default=InvitationStatus.PENDING)
     invited_by = models.ForeignKey("accounts.User", null=True, on_delete=models.PROTECT, related_name="+")
     expires_at = models.DateTimeField()
@@ -47,11 +40,6 @@ class Invitation(StatefulModel, TimestampedModel):
                 fields=["expires_at"],
                 condition=models.Q(status=InvitationStatus.PENDING),
                 name="invitation_expiry",
-            ),
-            models.Index(
-                fields=["send_after"],
-                condition=models.Q(status=InvitationStatus.PENDING, sent_at=None),
-                name="invitation_to_send",
             ),
         ]
 

@@ -10,16 +10,14 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.accounts.services.addresses import prove_address
+from apps.accounts.services.addresses import normalise_email, prove_address
+from apps.accounts.services.notices import send_message
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
 from apps.common.errors import Conflict, NotFound
-from apps.common.ids import new_id
 from apps.common.metering import require_room
 from apps.common.permissions import Grant
-from apps.common.queue import enqueue
 from apps.events.services import emit_event
-from apps.secrets.services import seal_value
 from apps.workspaces.errors import (
     AlreadyMember,
     InvitationExpired,
@@ -32,8 +30,8 @@ from apps.workspaces.selectors.memberships import count_members
 from apps.workspaces.services.rules import find_grantable_role, lock_workspace
 from apps.workspaces.states import InvitationStatus, WorkspaceStatus
 
-#: What a sealed token is bound to, beside the invitation's id.
-SEALED_MODEL, SEALED_FIELD = "workspaces.invitation", "sealed_token"
+#: Where the invited person goes, with the token.
+ACCEPT_PATH = "/invitations/accept"
 _EXPIRE_BATCH = 500
 
 
@@ -48,13 +46,13 @@ class WorkspaceNotOpen(Conflict):
 def invite_member(
     *, workspace_id: UUID, email: str, role: str, actor: Actor, grant: Grant, now: datetime
 ) -> Invitation:
-    """Offer ``role`` (id or code) to whoever can read mail at ``email``; a worker sends the link.
+    """Offer ``role`` (id or code) to whoever can read mail at ``email``; the link is sent after the commit.
 
     An earlier invitation to the address that is still open is revoked: its link is dead. Raises InvalidInput,
     GrantsMoreThanHeld, AlreadyMember, QuotaExceeded.
     """
+    email = normalise_email(email)
     workspace = lock_workspace(workspace_id)
-    email = email.strip().lower()
     offered = find_grantable_role(workspace=workspace, ref=role, grant=grant)
     if Membership.objects.present().filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
@@ -62,17 +60,25 @@ def invite_member(
     waiting = Invitation.objects.pending().filter(workspace=workspace).count()
     require_room(workspace_id=workspace.pk, dimension="members", present=count_members(workspace.pk) + waiting)
     token = secrets.token_urlsafe(32)
-    identifier = new_id()
     invitation = Invitation.objects.create(
-        id=identifier,
         workspace=workspace,
         email=email,
         role=offered,
         token_hash=hash_token(token),
-        sealed_token=seal_value(token.encode(), model=SEALED_MODEL, key=str(identifier), field=SEALED_FIELD),
-        send_after=now,
         invited_by_id=actor.user_id,
         expires_at=now + settings.INVITATION_LIFETIME,
+    )
+    send_message(
+        kind="workspaces/email/invitation",
+        to=email,
+        context={
+            "workspace": workspace.display_name or workspace.name,
+            "inviter": actor.name,
+            "role": offered.name,
+            "link": f"{settings.BASE_URL}{ACCEPT_PATH}?token={token}",
+            "expires_at": invitation.expires_at,
+        },
+        now=now,
     )
     _record(invitation, actor=actor, action="invitation.create", before=None, now=now)
     emit_event(
@@ -81,7 +87,6 @@ def invite_member(
         data={"invitation": str(invitation.pk), "email": email, "role": offered.code},
         now=now,
     )
-    enqueue("workspaces.send_invitation", invitation_id=invitation.pk)
     return invitation
 
 
@@ -109,7 +114,7 @@ def accept_invitation(*, token: str, actor: Actor, email: str, now: datetime) ->
         raise AlreadyMember
     require_room(workspace_id=workspace.pk, dimension="members", present=count_members(workspace.pk))
     member = Membership.objects.create(workspace=workspace, user_id=actor.user_id, role=invitation.role, joined_at=now)
-    invitation.move_to(InvitationStatus.ACCEPTED, accepted_by_id=actor.user_id, sealed_token="")
+    invitation.move_to(InvitationStatus.ACCEPTED, accepted_by_id=actor.user_id)
     prove_address(user_id=actor.user_id, email=invitation.email, now=now)
     _record(invitation, actor=actor, action="invitation.accept", before=InvitationStatus.PENDING, now=now)
     emit_event(
@@ -132,7 +137,7 @@ def revoke_invitation(*, workspace_id: UUID, invitation_id: UUID, actor: Actor, 
     )
     if invitation is None:
         raise NotFound
-    invitation.move_to(InvitationStatus.REVOKED, sealed_token="")
+    invitation.move_to(InvitationStatus.REVOKED)
     _record(invitation, actor=actor, action="invitation.revoke", before=InvitationStatus.PENDING, now=now)
     return invitation
 
@@ -144,7 +149,7 @@ def expire_invitations(*, now: datetime) -> int:
         with transaction.atomic():
             batch = list(Invitation.objects.overdue(now).select_for_update(skip_locked=True)[:_EXPIRE_BATCH])
             for invitation in batch:
-                invitation.move_to(InvitationStatus.EXPIRED, sealed_token="")
+                invitation.move_to(InvitationStatus.EXPIRED)
         expired += len(batch)
         if len(batch) < _EXPIRE_BATCH:
             return expired
@@ -174,9 +179,9 @@ def _close_earlier(workspace: Workspace, email: str, *, actor: Actor, now: datet
     if earlier is None:
         return
     if earlier.expires_at <= now:
-        earlier.move_to(InvitationStatus.EXPIRED, sealed_token="")
+        earlier.move_to(InvitationStatus.EXPIRED)
         return
-    earlier.move_to(InvitationStatus.REVOKED, sealed_token="")
+    earlier.move_to(InvitationStatus.REVOKED)
     _record(earlier, actor=actor, action="invitation.revoke", before=InvitationStatus.PENDING, now=now)
 
 

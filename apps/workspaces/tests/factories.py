@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from django.core import mail
 from django.utils import timezone
 
+from apps.accounts.services.mail import deliver_due_mail
 from apps.common.actors import SYSTEM
 from apps.common.schema_ddl import release_fingerprint
 from apps.workspaces.models import Membership, Role, SchemaSlot, Workspace
@@ -33,3 +35,9 @@ def add_member(workspace: Workspace, user: Any, role: Role | str = "developer") 
     """``user`` as an active member with a built-in role (by code) or a custom one."""
     given = Role.objects.get(workspace=None, code=role) if isinstance(role, str) else role
     return Membership.objects.create(workspace=workspace, user=user, role=given, joined_at=timezone.now())
+
+
+def token_from_mail() -> str:
+    """What whoever was invited last finds in their mail."""
+    deliver_due_mail(now=timezone.now())
+    return str(mail.outbox[-1].body).partition("/invitations/accept?token=")[2].split()[0]

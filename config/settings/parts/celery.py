@@ -66,11 +66,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"headers": {"_schema_name": "public"}},
     },
-    "invitations-send": {
-        "task": "workspaces.send_waiting_invitations",
-        "schedule": timedelta(seconds=60),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
     "decisions-forget": {
         "task": "access.delete_old_decisions",
         "schedule": timedelta(hours=6),

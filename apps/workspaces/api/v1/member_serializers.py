@@ -52,7 +52,6 @@ class InvitationOutput(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=InvitationStatus.choices)
     expires_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
-    sent_at = serializers.DateTimeField(allow_null=True, help_text="When the mail left.")
 
 
 class AcceptInvitation(Input):
