@@ -1,4 +1,4 @@
-"""Bodies without a length, through the entry point of the web process."""
+"""Bodies without a length, as a server hands them over."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.core.wsgi import get_wsgi_application
 from django.test import RequestFactory
 
 from apps.common.chunked_bodies import accept_chunked
-from config.wsgi import application
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def _post(body: bytes, environ: dict[str, Any]) -> tuple[int, Any]:
     request = RequestFactory().post("/api/v1/batch", content_type="application/json").environ
     request.pop("CONTENT_LENGTH", None)
     status: list[str] = []
-    answer = application(
+    answer = accept_chunked(get_wsgi_application())(
         {**request, "wsgi.input": BytesIO(body), **environ}, lambda line, headers, *_: status.append(line)
     )
     return int(status[0][:3]), json.loads(b"".join(answer))
