@@ -18,6 +18,7 @@ from apps.applications.definitions.schema import definition_schema
 from apps.applications.definitions.validation import validate_definition
 from apps.applications.tests.factories import make_definition
 from apps.common.schemas import compile_schema
+from config.env import ROOT
 
 Damage = Callable[[dict[str, Any]], Any]
 
@@ -249,3 +250,13 @@ def test_at_most_fifty_errors_are_told() -> None:
     definition["page"]["blocks"] = [{"kind": "form", "action": f"none_{n}"} for n in range(150)]
     assert len(validate_definition(definition, workflows={})) == 50
     assert json.dumps(definition)
+
+
+def test_the_documentation_names_every_block_and_member_and_its_example_is_valid() -> None:
+    text = (ROOT / "docs/definition.md").read_text()
+    for kind in BLOCK_KINDS.values():
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{kind.name}` |")]
+        assert all(f"`{name}`" in row for name in kind.properties), kind.name
+        assert all(f"**`{name}`**" in row for name in kind.required), kind.name
+    example = json.loads(text.split("```json")[1].split("```")[0])
+    assert validate_definition(example, workflows={}) == []
