@@ -15,6 +15,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -152,7 +153,7 @@ def _script() -> Any:
 
 
 def _in_redis(scope: str, key: str, rate: Rate, amount: int) -> tuple[int, int]:
-    used, left = _script()(keys=[f"rate:{scope}:{rate.seconds}:{key}"], args=[amount, rate.seconds * 1000])
+    used, left = _script()(keys=[f"{settings.REDIS_KEY_PREFIX}rate:{scope}:{rate.seconds}:{key}"], args=[amount, rate.seconds * 1000])
     return int(used), int(left)
 
 
