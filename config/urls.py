@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/docs/problems", documentation.problems, name="api-problems"),
     re_path(r"^api(?:/.*)?$", UnroutedView.as_view()),
     path("", include("apps.accounts.urls")),
+    path("", include("apps.workspaces.urls")),
     path("", include("apps.console.urls")),
     # Last: its older addresses are two words of a visitor's choice.
     path("", include("apps.runtime.urls")),

@@ -155,6 +155,24 @@ def expire_invitations(*, now: datetime) -> int:
             return expired
 
 
+def read_invitation(*, token: str, now: datetime) -> Invitation:
+    """The open invitation with this token, with its workspace, role and inviter.
+
+    Raises InvitationUnknown, InvitationSpent, InvitationExpired, WorkspaceNotOpen.
+    """
+    found = (
+        Invitation.objects.select_related("workspace", "role", "invited_by")
+        .filter(token_hash=hash_token(token))
+        .first()
+    )
+    if found is None:
+        raise InvitationUnknown
+    require_open(found, now=now)
+    if found.workspace.status != WorkspaceStatus.ACTIVE:
+        raise WorkspaceNotOpen
+    return found
+
+
 def require_open(invitation: Invitation, *, now: datetime) -> None:
     """Raise InvitationSpent or InvitationExpired unless the invitation can be accepted at ``now``."""
     if invitation.status in {InvitationStatus.ACCEPTED, InvitationStatus.REVOKED}:
