@@ -62,9 +62,10 @@ def _shape_error(definition: Any) -> FieldError | None:
     return None
 
 
-def too_large(size: int) -> str:
-    """The sentence about a definition of ``size`` bytes."""
-    return f"A definition may have at most {settings.DEFINITION_MAX_BYTES:,} bytes of JSON; this one has {size:,}."
+def too_large(size: int | None) -> str:
+    """The sentence about a definition of ``size`` bytes, if that is known."""
+    this_one = f"this one has {size:,}" if size else "this one is larger"
+    return f"A definition may have at most {settings.DEFINITION_MAX_BYTES:,} bytes of JSON; {this_one}."
 
 
 def _meaning_errors(definition: Mapping[str, Any], workflows: Workflows) -> Iterator[FieldError]:

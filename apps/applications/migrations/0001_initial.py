@@ -8,117 +8,230 @@ import apps.common.ids
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='App',
+            name="App",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('slug', models.CharField(max_length=63)),
-                ('name', models.CharField(max_length=100)),
-                ('description', models.CharField(blank=True, max_length=1000)),
-                ('origin', models.CharField(choices=[('blank', 'Blank'), ('workflow', 'Workflow'), ('ai', 'AI'), ('template', 'Template')], default='blank', max_length=10)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('published', 'Published'), ('deprecated', 'Deprecated'), ('unpublished', 'Unpublished'), ('archived', 'Archived')], default='draft', max_length=12)),
-                ('draft', models.JSONField()),
-                ('draft_revision', models.PositiveIntegerField(default=1)),
-                ('sunset_at', models.DateTimeField(blank=True, help_text='When a deprecated app is to go (RFC 8594).', null=True)),
-                ('deprecated_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("slug", models.CharField(max_length=63)),
+                ("name", models.CharField(max_length=100)),
+                ("description", models.CharField(blank=True, max_length=1000)),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[("blank", "Blank"), ("workflow", "Workflow"), ("ai", "AI"), ("template", "Template")],
+                        default="blank",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("published", "Published"),
+                            ("deprecated", "Deprecated"),
+                            ("unpublished", "Unpublished"),
+                            ("archived", "Archived"),
+                        ],
+                        default="draft",
+                        max_length=12,
+                    ),
+                ),
+                ("draft", models.JSONField()),
+                ("draft_revision", models.PositiveIntegerField(default=1)),
+                (
+                    "sunset_at",
+                    models.DateTimeField(blank=True, help_text="When a deprecated app is to go (RFC 8594).", null=True),
+                ),
+                ("deprecated_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
-                'abstract': False,
-                'base_manager_name': 'objects',
+                "ordering": ["-created_at", "-id"],
+                "abstract": False,
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='AccessPolicy',
+            name="AccessPolicy",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('audience', models.CharField(choices=[('members', 'Members'), ('signed_in', 'Anyone signed in'), ('public', 'Everyone'), ('password', 'Everyone with the password'), ('link', 'Everyone with the link')], default='members', max_length=10)),
-                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, help_text='Of members; empty: all.', size=None)),
-                ('password_hash', models.CharField(blank=True, editable=False, max_length=256)),
-                ('link_token', models.CharField(blank=True, editable=False, max_length=64)),
-                ('visitor_limit', models.PositiveIntegerField(default=120, help_text='Requests a minute of one visitor.')),
-                ('app_limit', models.PositiveIntegerField(default=60000, help_text='Requests a minute of all visitors together.')),
-                ('session_seconds', models.PositiveIntegerField(default=86400)),
-                ('frame_ancestors', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=260), blank=True, default=list, size=None)),
-                ('addresses', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=49), blank=True, default=list, help_text='CIDR blocks; empty: all.', size=None)),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('app', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='access_policy', to='applications.app')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "audience",
+                    models.CharField(
+                        choices=[
+                            ("members", "Members"),
+                            ("signed_in", "Anyone signed in"),
+                            ("public", "Everyone"),
+                            ("password", "Everyone with the password"),
+                            ("link", "Everyone with the link"),
+                        ],
+                        default="members",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "roles",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        help_text="Of members; empty: all.",
+                        size=None,
+                    ),
+                ),
+                ("password_hash", models.CharField(blank=True, editable=False, max_length=256)),
+                ("link_token", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "visitor_limit",
+                    models.PositiveIntegerField(default=120, help_text="Requests a minute of one visitor."),
+                ),
+                (
+                    "app_limit",
+                    models.PositiveIntegerField(default=60000, help_text="Requests a minute of all visitors together."),
+                ),
+                ("session_seconds", models.PositiveIntegerField(default=86400)),
+                (
+                    "frame_ancestors",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=260), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "addresses",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=49),
+                        blank=True,
+                        default=list,
+                        help_text="CIDR blocks; empty: all.",
+                        size=None,
+                    ),
+                ),
+                ("revision", models.PositiveIntegerField(default=1)),
+                (
+                    "app",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="access_policy", to="applications.app"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'access policies',
-                'abstract': False,
-                'base_manager_name': 'objects',
+                "verbose_name_plural": "access policies",
+                "abstract": False,
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='AppVersion',
+            name="AppVersion",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('definition', models.JSONField()),
-                ('digest', models.CharField(help_text='SHA-256 of the canonical JSON (RFC 8785) of the definition.', max_length=64)),
-                ('note', models.CharField(blank=True, max_length=500)),
-                ('created_by', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField()),
-                ('database_revision', models.PositiveIntegerField(blank=True, null=True)),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='applications.app')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("definition", models.JSONField()),
+                (
+                    "digest",
+                    models.CharField(
+                        help_text="SHA-256 of the canonical JSON (RFC 8785) of the definition.", max_length=64
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=500)),
+                ("created_by", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField()),
+                ("database_revision", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="applications.app"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-number'],
-                'abstract': False,
-                'base_manager_name': 'objects',
+                "ordering": ["-number"],
+                "abstract": False,
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='Release',
+            name="Release",
             fields=[
-                ('id', models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('sequence', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('publish', 'Publish'), ('rollback', 'Rollback')], max_length=10)),
-                ('actor', models.JSONField(default=dict)),
-                ('note', models.CharField(blank=True, max_length=500)),
-                ('at', models.DateTimeField()),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='applications.app')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='applications.appversion')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.common.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("sequence", models.PositiveIntegerField()),
+                ("kind", models.CharField(choices=[("publish", "Publish"), ("rollback", "Rollback")], max_length=10)),
+                ("actor", models.JSONField(default=dict)),
+                ("note", models.CharField(blank=True, max_length=500)),
+                ("at", models.DateTimeField()),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="applications.app"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="applications.appversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-sequence'],
-                'abstract': False,
-                'base_manager_name': 'objects',
+                "ordering": ["-sequence"],
+                "abstract": False,
+                "base_manager_name": "objects",
             },
         ),
         migrations.AddField(
-            model_name='app',
-            name='current_release',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='applications.release'),
+            model_name="app",
+            name="current_release",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="applications.release",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='appversion',
-            constraint=models.UniqueConstraint(fields=('app', 'number'), name='one_version_per_app_and_number'),
+            model_name="appversion",
+            constraint=models.UniqueConstraint(fields=("app", "number"), name="one_version_per_app_and_number"),
         ),
         migrations.AddConstraint(
-            model_name='release',
-            constraint=models.UniqueConstraint(fields=('app', 'sequence'), name='one_release_per_app_and_sequence'),
+            model_name="release",
+            constraint=models.UniqueConstraint(fields=("app", "sequence"), name="one_release_per_app_and_sequence"),
         ),
         migrations.AddIndex(
-            model_name='app',
-            index=models.Index(fields=['-created_at', '-id'], name='app_newest_first'),
+            model_name="app",
+            index=models.Index(fields=["-created_at", "-id"], name="app_newest_first"),
         ),
         migrations.AddConstraint(
-            model_name='app',
-            constraint=models.UniqueConstraint(fields=('slug',), name='slug_belongs_to_one_app'),
+            model_name="app",
+            constraint=models.UniqueConstraint(fields=("slug",), name="slug_belongs_to_one_app"),
         ),
         migrations.AddConstraint(
-            model_name='app',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['published', 'deprecated']), _negated=True), ('current_release__isnull', False), _connector='OR'), name='published_app_has_a_release'),
+            model_name="app",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status__in", ["published", "deprecated"]), _negated=True),
+                    ("current_release__isnull", False),
+                    _connector="OR",
+                ),
+                name="published_app_has_a_release",
+            ),
         ),
     ]

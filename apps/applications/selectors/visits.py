@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from apps.applications.models import App, AppVersion
-from apps.common.ids import parse_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,9 @@ class VisitedApp:
 
 def find_visited_app(ref: str) -> VisitedApp | None:
     """The app with this id or slug in the entered workspace, whatever its state; None when there is none."""
-    identifier = parse_id(ref)
-    rows = App.objects.filter(id=identifier) if identifier else App.objects.filter(slug=ref)
     app = (
-        rows.select_related("access_policy", "current_release__version")
+        App.objects.named(ref)
+        .select_related("access_policy", "current_release__version")
         .defer("draft", "current_release__version__definition")
         .first()
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from apps.applications.errors import PreviewOver
 from apps.applications.models import App
-from apps.applications.tests.factories import NOW, make_app, make_definition
+from apps.applications.services.previews import DraftToShow, open_preview
+from apps.applications.tests.factories import make_app, make_definition
+from apps.common.errors import QuotaExceeded
+from apps.common.ids import new_id
 from apps.common.tenancy import enter
 from apps.workspaces.models import Workspace
 
@@ -332,8 +337,59 @@ def test_every_workspace_is_born_with_a_home_app(workspace: Any, api: Any, base:
     assert shown["status"] == "draft"
 
 
-def test_now_is_the_views(api: Any, base: str) -> None:
-    before = timezone.now()
-    release = api.post(f"{base}/publish").json()
-    assert release["at"] >= before.isoformat()[:19]
-    assert before > NOW
+def test_a_developer_may_not_publish_what_strangers_could_open(api: Any, as_role: Any, base: str) -> None:
+    api.patch(f"{base}/access-policy", {"audience": "public"})
+    developer = as_role("developer")
+    assert developer.post(f"{base}/publish", {"dry_run": True}).json()["needs_expose"] is True
+    refused = developer.post(f"{base}/publish")
+    assert (refused.status_code, refused.json()["code"]) == (403, "exposure_denied")
+    assert refused.json()["decision_id"]
+    assert api.get(f"{base}/versions").json()["items"] == []
+    assert api.post(f"{base}/publish").status_code == 201
+    assert developer.post(f"{base}/publish").status_code == 201
+
+
+def test_a_plan_without_room_for_another_app_is_402(api: Any, base: str, monkeypatch: Any) -> None:
+    asked: list[tuple[str, int, int]] = []
+
+    class Full:
+        def require_room(self, *, workspace_id: Any, dimension: str, amount: int, present: int) -> None:
+            asked.append((dimension, amount, present))
+            raise QuotaExceeded("This plan has room for 1 app.")
+
+    monkeypatch.setattr("apps.common.metering._limiter", Full())
+    assert api.post(f"{base}/apps", {"name": "Two"}).status_code == 402
+    assert api.post(f"{base}/apps/home/duplicate").status_code == 402
+    assert asked == [("apps", 1, 1)] * 2
+    assert len(api.get(f"{base}/apps").json()["items"]) == 1
+
+
+# ---- previews
+
+
+def test_a_preview_opens_the_draft_for_a_quarter_of_an_hour(api: Any, base: str, workspace: Any) -> None:
+    shown = api.get(f"{base}/preview").json()
+    address, _, token = shown["url"].partition("?preview=")
+    assert address.endswith(f"/runtime/{workspace.slug}/home")
+    now = timezone.now()
+    expires = datetime.fromisoformat(shown["expires_at"])
+    assert timedelta(minutes=14) < expires - now <= timedelta(minutes=15)
+    save(api, f"{base}/draft", make_definition(), "*")
+
+    def opened(at: datetime, *, key: str = token, app: str = "home", owner: Any = workspace.pk) -> DraftToShow:
+        with enter(workspace):
+            return open_preview(token=key, workspace_id=owner, app_ref=app, now=at)
+
+    draft = opened(expires - timedelta(seconds=1))
+    assert (draft.slug, draft.revision, draft.definition["page"]["title"]) == ("home", 2, "Doubler")
+    api.post(f"{base}/apps", {"name": "Other"})
+    for wrong in (
+        lambda: opened(expires),
+        lambda: opened(now, app="other"),
+        lambda: opened(now, owner=new_id()),
+        lambda: opened(now, key=token[:-1] + ("A" if token[-1] != "A" else "B")),
+        lambda: opened(now, key=""),
+        lambda: opened(now, key="x" * 10_000),
+    ):
+        with pytest.raises(PreviewOver):
+            wrong()

@@ -18,6 +18,7 @@ class DefinitionParser(StrictJSONParser):
         try:
             return super().parse(stream, media_type, parser_context)
         except JsonTooLarge as error:
-            size = int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
-            fault = FieldError("/definition", "definition_too_large", too_large(size))
+            length = (parser_context or {})["request"].META.get("CONTENT_LENGTH") or ""
+            sentence = too_large(int(length) if length.isdigit() else None)
+            fault = FieldError("/definition", "definition_too_large", sentence)
             raise DefinitionRefused(errors=[fault]) from error
