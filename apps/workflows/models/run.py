@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 
@@ -25,9 +25,9 @@ class Run(StatefulModel, TenantModel):
 
     transitions = RUN_TRANSITIONS
 
-    objects: ClassVar[Any] = TenantManager.of(RunQuerySet)
+    objects: Any = TenantManager.of(RunQuerySet)
 
-    workflow = models.ForeignKey("workflows.Workflow", null=True, on_delete=models.SET_NULL, related_name="runs")
+    workflow = models.ForeignKey("workflows.Workflow", null=True, on_delete=models.SET_NULL, related_name="+")
     app_id = models.UUIDField(null=True)
     app_version_id = models.UUIDField(null=True)
     action = models.CharField(max_length=60, blank=True)

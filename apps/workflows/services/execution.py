@@ -16,8 +16,6 @@ from apps.workflows.definitions.templates import evaluate
 from apps.workflows.errors import StepFailed
 from apps.workflows.states import RunStatus, StepStatus
 
-INLINE_SECONDS = 5.0
-"""How long a run may take within a request."""
 MAX_RUN_BYTES = 8_388_608
 """What all steps of a run may yield together, as JSON, roughly."""
 
@@ -71,7 +69,7 @@ def execute(
     inputs: Mapping[str, Any],
     *,
     now: datetime,
-    budget: float = INLINE_SECONDS,
+    budget: float,
     wait: Callable[[float], None] = time.sleep,
 ) -> RunResult:
     """Run all steps of ``plan`` in order, at most ``budget`` seconds, and evaluate its outputs.

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.common.errors import InvalidInput
@@ -15,7 +16,7 @@ from apps.events.services import emit_event
 from apps.workflows.definitions import plans
 from apps.workflows.models import Run, StepRun, Workflow
 from apps.workflows.selectors.workflows import find_workflow
-from apps.workflows.services.execution import INLINE_SECONDS, RunResult, StepResult, execute
+from apps.workflows.services.execution import RunResult, StepResult, execute
 
 
 def start_run(*, workflow: str, inputs: Any, workspace_id: UUID, now: datetime, trigger: str = Run.Trigger.API) -> Run:
@@ -28,7 +29,7 @@ def start_run(*, workflow: str, inputs: Any, workspace_id: UUID, now: datetime, 
     plan = plans.get((found.pk, found.revision), found.definition)
     if plan.input is not None:
         inputs = plan.input.accept(inputs, at="/inputs", refusal=InvalidInput)
-    result = execute(plan, inputs, now=now, budget=INLINE_SECONDS)
+    result = execute(plan, inputs, now=now, budget=settings.RUN_INLINE_LIMIT.total_seconds())
     return record_run(
         result, inputs=inputs, workflow=found, definition=found.definition, trigger=trigger, workspace_id=workspace_id
     )

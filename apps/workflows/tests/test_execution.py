@@ -24,7 +24,8 @@ def expr(source):
 
 
 def run(steps, outputs=None, inputs=None, **more):
-    return execute(compile_workflow({"steps": steps, "outputs": outputs or {}}), inputs or {}, now=NOW, **more)
+    plan = compile_workflow({"steps": steps, "outputs": outputs or {}})
+    return execute(plan, inputs or {}, now=NOW, **{"budget": 5.0, **more})
 
 
 @pytest.fixture
