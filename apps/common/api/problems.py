@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.core import exceptions as django_errors
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions as drf_errors
 from rest_framework.response import Response
@@ -148,8 +148,8 @@ def translate(exception: BaseException) -> errors.AppRunError | None:  # noqa: P
         case drf_errors.APIException():
             return _from_rest_framework(exception)
         case OperationalError() | InterfaceError():
-            # Django closes the connection when the request ends, so the next one gets a fresh one.
             log.error("database_unavailable", error=str(exception).strip())
+            _drop_broken_connection()
             return DatabaseUnavailable()
         case django_errors.RequestDataTooBig():
             return errors.TooLarge("The body is larger than this server accepts in one request.")
@@ -205,6 +205,12 @@ def field_errors(detail: Any, pointer: str = "") -> Iterator[errors.FieldError]:
 def escape_pointer(name: str) -> str:
     """One reference token of an RFC 6901 pointer (section 3)."""
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def _drop_broken_connection() -> None:
+    """Close a connection that doesn't work any more, so that the next query makes a new one."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def _from_django_validation(exception: django_errors.ValidationError) -> Iterator[errors.FieldError]:
