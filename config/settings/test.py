@@ -15,7 +15,7 @@ RATE_API = env.str("RATE_API", default="100000/60")
 RATE_REGISTRATION = env.str("RATE_REGISTRATION", default="100000/3600")
 RATE_SIGN_IN = env.str("RATE_SIGN_IN", default="100000/60")
 SLOT_POOL_SIZE = 4
-RUNTIME_BACKGROUND = False
+RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=False)
 # Each test process has its own queues; the workers that it starts are told.
 REDIS_KEY_PREFIX = env.str("REDIS_KEY_PREFIX", default=f"test-{os.getpid()}:")
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": REDIS_KEY_PREFIX}

@@ -23,7 +23,7 @@ def connect() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=once)
 
 
-rate_limits = RateLimits(RedisCounts(connect))
+rate_limits = RateLimits(RedisCounts(connect, prefix=settings.REDIS_KEY_PREFIX))
 """The counts of this process."""
 
 background.add(rate_limits.synchronise)

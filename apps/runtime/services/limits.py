@@ -102,8 +102,9 @@ class RateLimits:
 class RedisCounts:
     """Sums in Redis, one round trip for all of them."""
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, connect: Callable[[], Any], *, prefix: str = "") -> None:
         self._connect = connect
+        self._prefix = prefix
         self._client: Any = None
 
     def add(self, amounts: dict[str, int], *, seconds: int) -> dict[str, int]:
@@ -112,7 +113,7 @@ class RedisCounts:
             self._client = self._connect()
         pipeline = self._client.pipeline(transaction=False)
         for name, amount in amounts.items():
-            pipeline.incrby(name, amount)
-            pipeline.expire(name, seconds)
+            pipeline.incrby(self._prefix + name, amount)
+            pipeline.expire(self._prefix + name, seconds)
         answers = pipeline.execute()
         return dict(zip(amounts, answers[::2], strict=True))

@@ -41,9 +41,7 @@ def test_members_apps_ask_nobody_to_sign_in_first(workspace: Any, client: Client
     assert problem.json()["code"] == "sign_in_required"
 
 
-def test_members_apps_open_for_members_and_are_not_there_for_others(
-    workspace: Any, user: Any, make_user: Any
-) -> None:
+def test_members_apps_open_for_members_and_are_not_there_for_others(workspace: Any, user: Any, make_user: Any) -> None:
     publish_app(workspace, audience="members")
     assert signed_in(user).get(url_of(workspace)).status_code == 200
     stranger = signed_in(make_user())

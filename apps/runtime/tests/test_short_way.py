@@ -80,9 +80,7 @@ def test_its_cookie_and_form_work_on_the_long_way(workspace: Any) -> None:
 
 def test_gzip_and_https(workspace: Any) -> None:
     publish_app(workspace)
-    _, headers, body = get(
-        url_of(workspace), HTTP_ACCEPT_ENCODING="br, gzip", **{"wsgi.url_scheme": "https"}
-    )
+    _, headers, body = get(url_of(workspace), HTTP_ACCEPT_ENCODING="br, gzip", **{"wsgi.url_scheme": "https"})
     assert b"<h1>Adder</h1>" in gzip.decompress(body)
     assert "Secure" in headers["Set-Cookie"]
     assert headers["Content-Length"] == str(len(body))
