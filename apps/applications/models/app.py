@@ -49,7 +49,11 @@ class App(StatefulModel, TimestampedTenantModel):
                 name="published_app_has_a_release",
             ),
         ]
-        indexes = [models.Index(fields=["-created_at", "-id"], name="app_newest_first")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="app_newest_first"),
+            models.Index(fields=["-updated_at", "-id"], name="app_changed_last_first"),
+            models.Index(fields=["name", "id"], name="app_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from rest_framework import serializers
 
+from apps.applications.api.v1.serializers import AppItem
 from apps.applications.errors import PreviewOver
 from apps.applications.models import App
+from apps.applications.selectors.apps import list_apps
 from apps.applications.services.previews import DraftToShow, open_preview
 from apps.applications.tests.factories import make_app, make_definition
 from apps.common.errors import QuotaExceeded
@@ -173,6 +177,16 @@ def test_a_page_of_apps_costs_as_many_queries_as_one_app(
         assert len(api.get(f"{base}/apps?limit=13").json()["items"]) == 13
     with django_assert_num_queries(4):
         api.get(f"{base}/apps/app-3")
+
+
+def test_an_app_is_written_out_as_its_fields_would_be(workspace: Any) -> None:
+    context = {"view": SimpleNamespace(workspace=workspace)}
+    with enter(workspace):
+        make_app(workspace, published=True)
+        App.objects.filter(slug="doubler").update(sunset_at=datetime(2099, 1, 1, tzinfo=UTC))
+        for app in list_apps():
+            item = AppItem(app, context=context)
+            assert serializers.Serializer.to_representation(item, app) == item.data
 
 
 # ---- drafts
