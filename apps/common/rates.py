@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -20,6 +20,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.common.errors import RateLimited
+from apps.common.models import RateCount
 from apps.common.redis_access import attempt, client
 from apps.common.tenancy import enter_public
 
@@ -147,13 +148,20 @@ _rough = RoughCounter()
 hit_roughly = _rough.hit
 
 
+def purge_counts(*, now: datetime) -> int:
+    """Delete the counts of windows that have ended; returns how many."""
+    return RateCount.objects.filter(until__lt=now).delete()[0]
+
+
 @lru_cache(maxsize=1)
 def _script() -> Any:
     return client().register_script(_COUNT)
 
 
 def _in_redis(scope: str, key: str, rate: Rate, amount: int) -> tuple[int, int]:
-    used, left = _script()(keys=[f"{settings.REDIS_KEY_PREFIX}rate:{scope}:{rate.seconds}:{key}"], args=[amount, rate.seconds * 1000])
+    used, left = _script()(
+        keys=[f"{settings.REDIS_KEY_PREFIX}rate:{scope}:{rate.seconds}:{key}"], args=[amount, rate.seconds * 1000]
+    )
     return int(used), int(left)
 
 

@@ -66,6 +66,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"headers": {"_schema_name": "public"}},
     },
+    "common-forget": {
+        "task": "common.forget",
+        "schedule": timedelta(hours=1),
+        "options": {"headers": {"_schema_name": "public"}},
+    },
     "decisions-forget": {
         "task": "access.delete_old_decisions",
         "schedule": timedelta(hours=6),
