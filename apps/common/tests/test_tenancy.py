@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEvent
 from apps.common.errors import WrongWorkspace
 from apps.common.tenancy import current_schema, enter
+from apps.workflows.models import Workflow
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_fault_04_lazy_queryset_of_another_workspace_is_refused(two: tuple[Any, 
 def test_fault_04_row_of_another_workspace_is_refused(two: tuple[Any, Any]) -> None:
     first, second = two
     with enter(first):
-        row = _event()
-    for act in (row.save, row.delete, row.refresh_from_db, lambda: AuditEvent.objects.bulk_create([row])):
+        row = Workflow.objects.create(slug="a", name="A", definition={})
+    for act in (row.save, row.delete, row.refresh_from_db, lambda: Workflow.objects.bulk_create([row])):
         with enter(second), pytest.raises(WrongWorkspace):
             act()
 

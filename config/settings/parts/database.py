@@ -5,7 +5,7 @@ from typing import Any
 from config.env import env, is_loopback
 
 _url: dict[str, Any] = dict(env.db_url("DATABASE_URL", default="postgres://apprun@127.0.0.1:5432/apprun"))
-_url["ENGINE"] = "django_tenants.postgresql_backend"
+_url["ENGINE"] = "apps.common.postgresql"
 _url["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=600)
 _url["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DATABASE_BEHIND_POOLER", default=False)
 _options: dict[str, Any] = _url.setdefault("OPTIONS", {})
