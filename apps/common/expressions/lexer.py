@@ -95,13 +95,13 @@ class TokenizedSource:
         return field
 
     def is_presence_test(self, index: int) -> bool:
-        """Whether the variable at ``index`` stands in ``has(a.b)``, which must see the whole of ``a``."""
-        return (
-            index >= 2
-            and self._is_symbol(index - 1, "(")
-            and self.tokens[index - 2].text == "has"
-            and self._is_symbol(index + 3, ")")
-        )
+        """Whether the variable at ``index`` stands in ``has(a.b)`` or ``has((a.b))``, which look at all of ``a``."""
+        opened = 0
+        while self._is_symbol(index - 1 - opened, "("):
+            opened += 1
+        before = index - 1 - opened
+        closed = all(self._is_symbol(index + 3 + offset, ")") for offset in range(opened))
+        return opened > 0 and closed and before >= 0 and self.tokens[before].text == "has"
 
     def _is_symbol(self, index: int, text: str) -> bool:
         return 0 <= index < len(self.tokens) and self.tokens[index].text == text

@@ -126,10 +126,7 @@ class Program:
         tokenized = tokenize(source)
         for call in tokenized.calls:
             _check_call(tokenized, call)
-        try:
-            cel.compile(source)
-        except Exception as error:  # noqa: BLE001 - whatever the library says, the source is refused
-            raise _explained_syntax(tokenized, str(error)) from None
+        _compiled(tokenized, source)  # as it was written first, so that an error names a place in it
         self.source = source
         self._tokenized = tokenized
         self.references, self.bindings, replaced = _variables(tokenized)
@@ -138,7 +135,7 @@ class Program:
         for call in tokenized.calls:
             if call.name in OURS_INSTEAD:
                 replaced.append((call.token.start, call.token.end, f"__{call.name}"))
-        self._program = cel.compile(_replace(source, replaced))
+        self._program = _compiled(tokenized, _replace(source, replaced))
 
     def evaluate(self, variables: Mapping[str, Any], *, now: datetime) -> Any:
         """The value as plain JSON. Raises ``EvaluationFailed``, whatever the expression does."""
@@ -215,6 +212,13 @@ class Program:
 def compile_expression(source: str) -> Program:
     """The program of ``source``, kept by its text. Raises ``ExpressionRefused``, in milliseconds whatever is sent."""
     return Program(source)
+
+
+def _compiled(tokenized: TokenizedSource, source: str) -> cel.Program:
+    try:
+        return cel.compile(source)
+    except Exception as error:  # noqa: BLE001 - whatever the library says, the source is refused
+        raise _explained_syntax(tokenized, str(error)) from None
 
 
 def _bound(name: str, scope: Scope) -> tuple[str, Callable[..., Any]]:

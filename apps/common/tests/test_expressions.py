@@ -38,6 +38,7 @@ def value_of(source):
         ("steps.rows[1].b", 2.5),
         ("has(inputs.zz) ? inputs.zz : 'none'", "none"),
         ("has(steps.base.r) && has(steps.base)", True),
+        ("has((inputs.n)) && has(((steps.base))) && !has((inputs.zz)) && has((steps.base).r)", True),
         ("item.k + index", 3),
         ("inputs.nothing == null", True),
         ("{'a': 1, 'b': [inputs.n, {'c': inputs.s}]}", {"a": 1, "b": [3, {"c": "Grüße"}]}),
