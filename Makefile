@@ -31,15 +31,33 @@ run: packages  ## Run the platform: PostgreSQL, Redis, web, worker, scheduler; C
 test: packages-dev  ## Run all tests, in parallel (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
 
-.PHONY: lint
-lint: packages-dev  ## Check style, types, layers, migrations, deployment settings and the OpenAPI document
+CHECKS := style layers types migrations deployment openapi
+.PHONY: lint $(CHECKS)
+lint: packages-dev $(CHECKS)  ## Check style, types, layers, migrations, deployment settings and the OpenAPI document
+
+style: packages-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports
-	$(NO_SERVERS) $(BIN)/mypy apps config
-	DJANGO_SETTINGS_MODULE=config.settings.test $(MANAGE) makemigrations --check --dry-run
-	DJANGO_SETTINGS_MODULE=config.settings.production ALLOWED_HOSTS=apprun.example.com $(MANAGE) check --deploy --fail-level WARNING
-	DJANGO_SETTINGS_MODULE=config.settings.test $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
+
+layers: packages-dev
+	$(BIN)/lint-imports
+
+types: packages-dev
+	@echo mypy apps config
+	@$(NO_SERVERS) $(BIN)/mypy apps config
+
+migrations: packages-dev
+	@echo manage.py makemigrations --check
+	@DJANGO_SETTINGS_MODULE=config.settings.test $(MANAGE) makemigrations --check --dry-run
+
+deployment: packages-dev
+	@echo manage.py check --deploy, with the production settings
+	@DJANGO_SETTINGS_MODULE=config.settings.production ALLOWED_HOSTS=apprun.example.com BASE_URL=https://apprun.example.com \
+		$(MANAGE) check --deploy --fail-level WARNING
+
+openapi: packages-dev
+	@echo manage.py spectacular --validate --fail-on-warn
+	@DJANGO_SETTINGS_MODULE=config.settings.test $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
 
 .PHONY: bench
 bench: packages-dev  ## Measure against the bars of the design (ARGS="name" chooses)
