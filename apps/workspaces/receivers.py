@@ -9,8 +9,10 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
+from apps.accounts.signals import user_erased
 from apps.common.actors import Actor, ActorKind
 from apps.workspaces.services.creation import create_default_workspace
+from apps.workspaces.services.erasure import leave_all_workspaces
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="default workspace")
@@ -19,3 +21,9 @@ def give_default_workspace(sender: type, instance: Any, created: bool, raw: bool
     if created and not raw:
         actor = Actor(kind=ActorKind.USER, id=instance.pk, name=instance.get_full_name(), user_id=instance.pk)
         create_default_workspace(owner=instance, actor=actor, now=timezone.now())
+
+
+@receiver(user_erased, dispatch_uid="workspaces.leave_all")
+def leave_all_with_the_account(sender: type, user: Any, now: Any, **kwargs: Any) -> None:
+    """An erased person belongs to no workspace; what was theirs alone is closed."""
+    leave_all_workspaces(user=user, now=now)
