@@ -80,7 +80,7 @@ class Web:
             "REDIS_KEY_PREFIX": settings.REDIS_KEY_PREFIX,
         }
         with log.open("wb") as output:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
+            self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=15)

@@ -65,7 +65,7 @@ def test_signed_in_apps_open_for_anybody_with_an_account(workspace: Any, make_us
 
 
 def test_a_password_opens_an_app_until_it_changes(workspace: Any, client: Client) -> None:
-    publish_app(workspace, audience="password", password="open sesame")  # noqa: S106 - a test's
+    publish_app(workspace, audience="password", password="open sesame")
     url = url_of(workspace)
     first = client.get(url)
     assert first.status_code == 401
@@ -79,12 +79,12 @@ def test_a_password_opens_an_app_until_it_changes(workspace: Any, client: Client
     assert right.status_code == 303
     assert client.get(url).status_code == 200
     assert Client().get(url).status_code == 401
-    change_policy(workspace, password_hash="another")  # noqa: S106 - a test's
+    change_policy(workspace, password_hash="another")
     assert client.get(url).status_code == 401
 
 
 def test_a_program_may_give_the_password(workspace: Any, client: Client) -> None:
-    publish_app(workspace, audience="password", password="open sesame")  # noqa: S106 - a test's
+    publish_app(workspace, audience="password", password="open sesame")
     url = url_of(workspace)
     wrong = client.post(url, json.dumps({"password": "no"}), content_type="application/json")
     assert wrong.status_code == 401
@@ -94,7 +94,7 @@ def test_a_program_may_give_the_password(workspace: Any, client: Client) -> None
 
 
 def test_few_tries_at_a_password(workspace: Any, client: Client) -> None:
-    publish_app(workspace, audience="password", password="open sesame")  # noqa: S106 - a test's
+    publish_app(workspace, audience="password", password="open sesame")
     url = url_of(workspace)
     body = json.dumps({"password": "no"})
     statuses = [client.post(url, body, content_type="application/json").status_code for _ in range(12)]
@@ -103,7 +103,7 @@ def test_few_tries_at_a_password(workspace: Any, client: Client) -> None:
 
 
 def test_a_link_opens_an_app_and_leaves_the_address_clean(workspace: Any, client: Client) -> None:
-    publish_app(workspace, audience="link", link_token="t0ken")  # noqa: S106 - a test's
+    publish_app(workspace, audience="link", link_token="t0ken")
     url = url_of(workspace)
     assert client.get(url).status_code == 403
     assert client.get(f"{url}?link=wrong").status_code == 403
@@ -111,13 +111,13 @@ def test_a_link_opens_an_app_and_leaves_the_address_clean(workspace: Any, client
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"{url}?x=1"
     assert client.get(url).status_code == 200
-    change_policy(workspace, link_token="new")  # noqa: S106 - a test's
+    change_policy(workspace, link_token="new")
     assert client.get(url).status_code == 403
 
 
 def test_a_link_does_not_open_another_app(workspace: Any, client: Client) -> None:
-    publish_app(workspace, audience="link", link_token="t0ken")  # noqa: S106 - a test's
-    publish_app(workspace, slug="second", audience="link", link_token="t0ken")  # noqa: S106 - a test's
+    publish_app(workspace, audience="link", link_token="t0ken")
+    publish_app(workspace, slug="second", audience="link", link_token="t0ken")
     url = url_of(workspace)
     cookie = client.get(f"{url}?link=t0ken").cookies["apprun_visit"].value
     answer = Client(headers={"Cookie": f"apprun_visit={cookie}"}).get(f"/runtime/{workspace.slug}/second")

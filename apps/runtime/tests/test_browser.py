@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +29,21 @@ def url(web: Web, published: Any) -> str:
     return f"http://127.0.0.1:{web.port}/runtime/{published[0].slug}/adder"
 
 
+CHECKS: list[Callable[[Browser, str], None]] = []
+
+
+def check(function: Callable[[Browser, str], None]) -> Callable[[Browser, str], None]:
+    """One of the checks that share a server: starting one takes longer than all of them."""
+    CHECKS.append(function)
+    return function
+
+
+def test_the_page_in_chromium(browser: Browser, url: str, subtests: Any) -> None:
+    for each in CHECKS:
+        with subtests.test(each.__name__):
+            each(browser, url)
+
+
 def open_page(browser: Browser, url: str, **options: Any) -> tuple[Page, list[str]]:
     """A page and what its console complains of."""
     page = browser.new_context(**options).new_page()
@@ -40,7 +55,8 @@ def open_page(browser: Browser, url: str, **options: Any) -> tuple[Page, list[st
     return page, complaints
 
 
-def test_htmx_puts_the_result_in_without_a_reload(browser: Browser, url: str) -> None:
+@check
+def htmx_puts_the_result_in_without_a_reload(browser: Browser, url: str) -> None:
     page, complaints = open_page(browser, url)
     page.evaluate("window.untouched = true")
     page.fill("#f-add-a", "1.5")
@@ -57,7 +73,8 @@ def test_htmx_puts_the_result_in_without_a_reload(browser: Browser, url: str) ->
     assert complaints == [], "nothing breaks the Content-Security-Policy"
 
 
-def test_without_javascript_everything_works(browser: Browser, url: str) -> None:
+@check
+def without_javascript_everything_works(browser: Browser, url: str) -> None:
     page, _ = open_page(browser, url, java_script_enabled=False)
     page.fill("#f-add-a", "1.5")
     page.fill("#f-add-b", "2")
@@ -68,7 +85,8 @@ def test_without_javascript_everything_works(browser: Browser, url: str) -> None
     assert page.is_visible("#f-add-a")
 
 
-def test_errors_take_the_focus_and_lead_to_their_fields(browser: Browser, url: str) -> None:
+@check
+def errors_take_the_focus_and_lead_to_their_fields(browser: Browser, url: str) -> None:
     page, complaints = open_page(browser, url)
     page.eval_on_selector("form", "form => form.noValidate = true")
     page.eval_on_selector("#f-add-a", "input => input.type = 'text'")
@@ -83,7 +101,8 @@ def test_errors_take_the_focus_and_lead_to_their_fields(browser: Browser, url: s
     assert [text for text in complaints if "422" not in text] == []
 
 
-def test_the_keyboard_reaches_everything_in_order(browser: Browser, url: str) -> None:
+@check
+def the_keyboard_reaches_everything_in_order(browser: Browser, url: str) -> None:
     page, _ = open_page(browser, url)
     reached = []
     for _ in range(4):
@@ -94,14 +113,16 @@ def test_the_keyboard_reaches_everything_in_order(browser: Browser, url: str) ->
     assert outline != "none", "the focus can be seen"
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
-def test_nothing_is_cut_off_at_any_width(browser: Browser, url: str, width: int) -> None:
-    page, _ = open_page(browser, url, viewport={"width": width, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("document.querySelector('.form .button').getBoundingClientRect().height") >= 44
+@check
+def nothing_is_cut_off_at_any_width(browser: Browser, url: str) -> None:
+    for width in (320, 390, 1280):
+        page, _ = open_page(browser, url, viewport={"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.querySelector('.form .button').getBoundingClientRect().height") >= 44
 
 
-def test_light_and_dark_follow_the_visitor(browser: Browser, url: str) -> None:
+@check
+def light_and_dark_follow_the_visitor(browser: Browser, url: str) -> None:
     colours = set()
     for scheme in ("light", "dark"):
         page, _ = open_page(browser, url, color_scheme=scheme)
@@ -109,7 +130,8 @@ def test_light_and_dark_follow_the_visitor(browser: Browser, url: str) -> None:
     assert len(colours) == 2
 
 
-def test_a_lost_connection_is_told_and_nothing_is_lost(browser: Browser, url: str) -> None:
+@check
+def a_lost_connection_is_told_and_nothing_is_lost(browser: Browser, url: str) -> None:
     page, _ = open_page(browser, url)
     page.fill("#f-add-a", "1")
     page.fill("#f-add-b", "2")
