@@ -33,6 +33,8 @@ def normalise_email(email: str) -> str:
     (``REFUSED_EMAIL_DOMAINS``), whose mail anyone can read.
     """
     email = fold_email(email)
+    if not email.isprintable():
+        raise InvalidInput.at("/email", "invalid_email", "This is not an e-mail address.")
     try:
         validate_email(email)
     except ValidationError as error:

@@ -42,13 +42,8 @@ def note_presence(*, user_id: UUID, session_id: int | None, now: datetime) -> No
 
 
 def _is_first_of_all_processes(subject: tuple[UUID, int | None]) -> bool:
-    try:
-        seconds = settings.LAST_SEEN_INTERVAL.total_seconds()
-        return bool(caches["global"].add(f"seen:{subject[0]}:{subject[1]}", 1, timeout=int(seconds)))
-    except Exception as error:  # noqa: BLE001
-        # Whatever the cache's client raises: then each process writes for itself.
-        log.debug("presence_cache_failed", error=str(error))
-        return True
+    seconds = settings.LAST_SEEN_INTERVAL.total_seconds()
+    return bool(caches["global"].add(f"seen:{subject[0]}:{subject[1]}", 1, timeout=int(seconds)))
 
 
 def forget() -> None:

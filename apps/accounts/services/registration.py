@@ -18,7 +18,7 @@ from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def register_user(
@@ -75,9 +75,10 @@ def clean_registration(*, email: str, password: str, name: str) -> tuple[str, st
 
 def normalise_name(name: str) -> str:
     """A person's name as it is kept. Raises InvalidInput at ``/name`` for control characters and above 150."""
-    name = " ".join(unicodedata.normalize("NFC", name).split(" ")).strip()
+    name = unicodedata.normalize("NFC", name)
     if _CONTROL.search(name):
         raise InvalidInput.at("/name", "invalid_name", "A name has no control characters.")
+    name = " ".join(name.split())
     if len(name) > 150:
         raise InvalidInput.at("/name", "too_long", "A name has at most 150 characters.")
     return name

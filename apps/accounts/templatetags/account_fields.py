@@ -10,6 +10,8 @@ from django.forms import CheckboxInput
 register = template.Library()
 
 _CODES = frozenset({"code"})
+#: What the validators ask for, in one line; what they find is told in theirs.
+_NEW_PASSWORD = "At least 10 characters; nothing common, and nothing like your name or address."  # noqa: S105 - a help
 
 
 @register.inclusion_tag("account/fields.html")
@@ -32,6 +34,7 @@ def _drawn(field: Any, *, focus: bool) -> dict[str, Any]:
         attributes |= {"inputmode": "numeric", "autocapitalize": "off", "spellcheck": "false"}
     return {
         "field": field,
+        "help": _NEW_PASSWORD if field.name == "password1" else field.help_text,
         "input": field.as_widget(attrs=attributes),
         "is_choice": isinstance(field.field.widget, CheckboxInput),
     }

@@ -7,11 +7,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import caches
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.accounts.services import presence
+from apps.accounts.services.addresses import prove_address
+from apps.accounts.services.mfa import activate_totp, begin_totp
 from apps.accounts.tests.factories import PASSWORD
+from apps.common.actors import SYSTEM
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +49,25 @@ def bearer() -> Callable[..., APIClient]:
         return client
 
     return make
+
+
+def code_of(secret: str, *, steps: int = 0) -> str:
+    """What an authenticator app with this secret shows now (or some steps of 30 seconds later)."""
+    return format_hotp_value(hotp_value(secret, int(timezone.now().timestamp()) // 30 + steps))
+
+
+@pytest.fixture
+def with_totp() -> Callable[..., Any]:
+    """``with_totp(user)`` turns two-step sign-in on and returns its secret and recovery codes."""
+
+    def do(person: Any) -> tuple[str, list[str]]:
+        now = timezone.now()
+        prove_address(user_id=person.pk, email=person.email, now=now)
+        begun = begin_totp(user=person, now=now)
+        # With the code of the step before, so that the present one is still unused.
+        codes = activate_totp(
+            user=person, setup=begun.setup, code=code_of(begun.secret, steps=-1), actor=SYSTEM, now=now
+        )
+        return begun.secret, codes
+
+    return do
