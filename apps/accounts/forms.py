@@ -60,7 +60,8 @@ class ResetPasswordForm(StockResetPasswordForm):
             count_mail_request(address=caller_address(context.request))
         except TooManyAttempts as error:
             raise forms.ValidationError(error.detail, code=error.code) from error
-        return super().clean()
+        cleaned: dict[str, Any] = super().clean()
+        return cleaned
 
 
 class _CodeForm:

@@ -32,7 +32,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, TimestampedModel):
     """A person. Signing in never writes this row; people are deactivated, never deleted."""
 
-    last_login = None  # type: ignore[assignment]
+    last_login = None
 
     email = models.EmailField(
         unique=True, error_messages={"unique": "Somebody with this address is registered already."}
@@ -46,7 +46,7 @@ class User(AbstractBaseUser, TimestampedModel):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: list[str] = []  # type: ignore[misc]
 
     objects = UserManager()
 

@@ -60,7 +60,7 @@ def user_profile(user: User) -> UserProfile:
 
 def is_email_verified(user: User) -> bool:
     """Whether the person proved that their address is theirs."""
-    return EmailAddress.objects.filter(user_id=user.pk, email=user.email, verified=True).exists()
+    return bool(EmailAddress.objects.filter(user_id=user.pk, email=user.email, verified=True).exists())
 
 
 def fold_email(email: str) -> str:
@@ -92,4 +92,5 @@ def mfa_status(user: User) -> MfaStatus:
 def live_sessions(*, user: User, now: datetime) -> QuerySet[Any]:
     """Where a person is signed in, the latest first."""
     alive = Session.objects.filter(session_key=OuterRef("session_key"), expire_date__gt=now)
-    return UserSession.objects.filter(Exists(alive), user_id=user.pk).order_by("-created_at", "-pk")
+    sessions: QuerySet[Any] = UserSession.objects.filter(Exists(alive), user_id=user.pk)
+    return sessions.order_by("-created_at", "-pk")

@@ -49,7 +49,7 @@ class TotpSetup:
 
 def is_mfa_active(user: User) -> bool:
     """Whether signing in asks this person for a second factor."""
-    return Authenticator.objects.filter(user_id=user.pk, type__in=_FACTORS).exists()
+    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=_FACTORS).exists())
 
 
 def accept_code(*, user: User, code: str, now: datetime) -> Authenticator | None:

@@ -12,17 +12,21 @@ from django.core.cache import caches
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.accounts.services import presence
+from apps.accounts.services import attempts, presence
 from apps.accounts.services.addresses import prove_address
 from apps.accounts.services.mfa import activate_totp, begin_totp
 from apps.accounts.tests.factories import PASSWORD
 from apps.common.actors import SYSTEM
+from apps.common.rates import hit
 
 
 @pytest.fixture(autouse=True)
 def _count_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts and presence start anew in each test."""
     monkeypatch.setattr(caches["global"], "key_prefix", uuid4().hex)
+    # The suite's runs share a Redis, and addresses.
+    run = uuid4().hex
+    monkeypatch.setattr(attempts, "hit", lambda scope, key, rate: hit(scope, f"{run}{key}", rate))
     presence.forget()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework.response import Response
 
@@ -20,7 +20,6 @@ from apps.accounts.api.v1.serializers import (
     VerifyEmail,
 )
 from apps.accounts.errors import TokenRefused
-from apps.accounts.models import User
 from apps.accounts.selectors import user_profile
 from apps.accounts.services.addresses import verify_email
 from apps.accounts.services.passwords import change_password, request_password_reset, reset_password
@@ -33,7 +32,7 @@ from apps.common.api.views import ApiView
 class _AnyoneView(ApiView):
     """Open to anyone: credentials in the body count, those in headers don't."""
 
-    authentication_classes: ClassVar[list[Any]] = []
+    authentication_classes = ()
     required = {"post": OPEN}
     idempotent = False
 
@@ -146,9 +145,8 @@ class ChangePasswordView(PersonView):
         """A new password by the present one; the person stays signed in here and is signed out elsewhere."""
         self.require_person_alone()
         given = self.read()
-        person: User = request.user
         change_password(
-            user=person,
+            user=self.person,
             current=given["current_password"],
             new=given["new_password"],
             session_key=self.session_key,

@@ -39,12 +39,12 @@ class MeView(PersonView):
 
     def get(self, request: Any) -> Response:
         """Who I am."""
-        return self.answer(user_profile(request.user), revision=revision_of(request.user))
+        return self.answer(user_profile(self.person), revision=revision_of(self.person))
 
     def patch(self, request: Any) -> Response:
         """Change name, language or time zone."""
         changed = update_profile(
-            user=request.user, changes=self.read(), expected=self.expected, actor=self.actor, now=self.now
+            user=self.person, changes=self.read(), expected=self.expected, actor=self.actor, now=self.now
         )
         return self.answer(user_profile(changed), revision=revision_of(changed))
 
@@ -57,12 +57,12 @@ class SessionViewSet(PersonViewSet):
 
     def list(self, request: Any) -> Response:
         """Where I am signed in, the latest first."""
-        return self.page(live_sessions(user=request.user, now=self.now))
+        return self.page(live_sessions(user=self.person, now=self.now))
 
     def destroy(self, request: Any, session: str) -> Response:
         """Sign one session out; its tokens die with it."""
         self.require_person_alone()
-        end_session(user=request.user, session_id=session, actor=self.actor, now=self.now)
+        end_session(user=self.person, session_id=session, actor=self.actor, now=self.now)
         return self.nothing()
 
 
@@ -71,7 +71,7 @@ class _MfaView(PersonView):
 
     def confirm(self, password: str) -> None:
         self.require_person_alone()
-        confirm_password(user=self.request.user, password=password, actor=self.actor, now=self.now)
+        confirm_password(user=self.person, password=password, actor=self.actor, now=self.now)
 
 
 class MfaView(_MfaView):
@@ -82,7 +82,7 @@ class MfaView(_MfaView):
 
     def get(self, request: Any) -> Response:
         """Whether two-step sign-in is active."""
-        return self.answer(mfa_status(request.user))
+        return self.answer(mfa_status(self.person))
 
 
 class TotpSetupView(_MfaView):
@@ -96,7 +96,7 @@ class TotpSetupView(_MfaView):
     def post(self, request: Any) -> Response:
         """A new secret for an authenticator app. Nothing is active until a code of the app comes back."""
         self.confirm(self.read()["password"])
-        return self.answer(begin_totp(user=request.user, now=self.now))
+        return self.answer(begin_totp(user=self.person, now=self.now))
 
 
 class TotpActivateView(_MfaView):
@@ -110,7 +110,7 @@ class TotpActivateView(_MfaView):
     def post(self, request: Any) -> Response:
         """Turn two-step sign-in on by the app's first code; answers with the recovery codes, this once."""
         self.require_person_alone()
-        codes = activate_totp(user=request.user, **self.read(), actor=self.actor, now=self.now)
+        codes = activate_totp(user=self.person, **self.read(), actor=self.actor, now=self.now)
         return self.answer({"recovery_codes": codes})
 
 
@@ -125,7 +125,7 @@ class TotpDeactivateView(_MfaView):
     def post(self, request: Any) -> Response:
         """Turn two-step sign-in off; the recovery codes go with it."""
         self.confirm(self.read()["password"])
-        deactivate_totp(user=request.user, actor=self.actor, now=self.now)
+        deactivate_totp(user=self.person, actor=self.actor, now=self.now)
         return self.nothing()
 
 
@@ -140,7 +140,7 @@ class RecoveryCodesView(_MfaView):
     def post(self, request: Any) -> Response:
         """New recovery codes; the old ones stop working."""
         self.confirm(self.read()["password"])
-        return self.answer({"recovery_codes": renew_recovery_codes(user=request.user, actor=self.actor, now=self.now)})
+        return self.answer({"recovery_codes": renew_recovery_codes(user=self.person, actor=self.actor, now=self.now)})
 
 
 class ExportView(PersonView):
@@ -153,7 +153,7 @@ class ExportView(PersonView):
     def post(self, request: Any) -> Response:
         """Everything that is stored about me, as JSON."""
         self.require_person_alone()
-        return self.answer(export_personal_data(user=request.user, actor=self.actor, now=self.now))
+        return self.answer(export_personal_data(user=self.person, actor=self.actor, now=self.now))
 
 
 class EraseView(_MfaView):
@@ -167,5 +167,5 @@ class EraseView(_MfaView):
     def post(self, request: Any) -> Response:
         """Erase my data for good. 409 ``erasure_obstructed`` with ``obstacles`` while something needs me."""
         self.confirm(self.read()["password"])
-        erase_person(user=request.user, actor=self.actor, now=self.now)
+        erase_person(user=self.person, actor=self.actor, now=self.now)
         return self.nothing()

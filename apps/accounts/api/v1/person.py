@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.accounts.errors import NotWhileImpersonating
+from apps.accounts.models import User
 from apps.accounts.services.tokens import TokenCaller
 from apps.common.api.views import ApiView, ApiViewSet
 
@@ -17,6 +18,12 @@ class PersonView(ApiView):
             return self.request.auth.session_key
         key: str | None = self.request._request.session.session_key
         return key
+
+    @property
+    def person(self) -> User:
+        """Who is signed in."""
+        assert isinstance(self.request.user, User), "people only: the gate saw to it"
+        return self.request.user
 
     def require_person_alone(self) -> None:
         """Raise NotWhileImpersonating when an operator acts as this person."""
