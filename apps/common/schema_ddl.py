@@ -88,8 +88,7 @@ def create_schema(schema_name: str) -> str:
     template = schema_template()
     quoted = _quoted(schema_name)
     run_script(
-        f"DROP SCHEMA IF EXISTS {quoted} CASCADE; CREATE SCHEMA {quoted};"
-        f"SET LOCAL search_path TO {quoted}, {PUBLIC};\n{template.script}"
+        f"DROP SCHEMA IF EXISTS {quoted} CASCADE; CREATE SCHEMA {quoted};{_local_path(schema_name)}\n{template.script}"
     )
     return template.fingerprint
 
@@ -99,14 +98,23 @@ def drop_schema(schema_name: str) -> None:
     run_script(f"DROP SCHEMA IF EXISTS {_quoted(schema_name)} CASCADE;")
 
 
-def run_script(script: str) -> None:
-    """Run several statements in one transaction and one round trip. ``search_path`` may change in it."""
+def run_script(script: str, *, schema_name: str | None = None) -> None:
+    """Run several statements in one transaction and one round trip, inside ``schema_name`` if one is given.
+
+    ``search_path`` may change in it.
+    """
+    if schema_name is not None:
+        script = f"{_local_path(schema_name)}\n{script}"
     with transaction.atomic():
-        with connection.cursor() as cursor:
+        with connection.cursor() as cursor, cast(Any, connection).wrap_database_errors:
             # The driver's own cursor: the script has no parameters, and a percent sign in it is itself.
             cast(Any, cursor).cursor.execute(script)
         # SET LOCAL holds until the commit: whoever queries next in this transaction needs the path set anew.
         cast(Any, connection).search_path_set_schemas = None
+
+
+def _local_path(schema_name: str) -> str:
+    return f"SET LOCAL search_path TO {_quoted(schema_name)}, {PUBLIC};"
 
 
 def _quoted(schema_name: str) -> str:

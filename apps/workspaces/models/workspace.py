@@ -24,6 +24,9 @@ class Workspace(StatefulModel, TimestampedModel):
     display_name = models.CharField(max_length=150, blank=True)
     schema_name = models.CharField(max_length=63, unique=True, editable=False)
     fingerprint = models.CharField(max_length=64, blank=True, editable=False, help_text="Migrations its schema has.")
+    migration_error = models.TextField(
+        blank=True, editable=False, help_text="Why the fleet migrator could not bring its schema to this release."
+    )
     owner = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="owned_workspaces")
     plan_code = models.CharField("plan", max_length=40, default="free")
     default_app_id = models.UUIDField(null=True, blank=True, help_text="The app that the short form acts on.")
