@@ -8,7 +8,7 @@ from typing import Any, Self
 from django.db import models
 
 from apps.common.ids import new_id
-from apps.common.querysets import TenantManager, require_schema
+from apps.common.querysets import TenantManager, require_row
 from apps.common.tenancy import current_schema
 
 
@@ -50,9 +50,6 @@ class TenantModel(UUIDModel):
         self._schema = current_schema()
         super().__init__(*args, **kwargs)
 
-    def _require_own_schema(self) -> None:
-        require_schema(self._schema, f"{type(self).__name__} {self.pk}")
-
     @classmethod
     def from_db(cls, db: str | None, field_names: Any, values: Any) -> Self:
         row = super().from_db(db, field_names, values)
@@ -60,17 +57,17 @@ class TenantModel(UUIDModel):
         return row
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:
-        self._require_own_schema()
+        require_row(self)
         super().save_base(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        self._require_own_schema()
+        require_row(self)
         return super().delete(*args, **kwargs)
 
     def refresh_from_db(
         self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
     ) -> None:
-        self._require_own_schema()
+        require_row(self)
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
 
 

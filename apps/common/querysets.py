@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Self, TypeVar
 
 from django.db import models
+from django.db.models.query import RawQuerySet
 
 from apps.common.errors import WrongWorkspace
 from apps.common.tenancy import current_schema
@@ -18,6 +19,15 @@ def require_schema(stamp: str | None, what: str) -> None:
     schema = current_schema()
     if stamp is not None and stamp != schema:
         raise WrongWorkspace(f"{what} belongs to {stamp} and was used in {schema}.")
+
+
+def require_row(row: models.Model) -> None:
+    """Raise WrongWorkspace unless ``row``, and every row that it refers to as far as those are in hand, is of the
+    schema of this moment."""
+    require_schema(getattr(row, "_schema", None), f"{type(row).__name__} {row.pk}")
+    for related in row._state.fields_cache.values():
+        if isinstance(related, models.Model):
+            require_schema(getattr(related, "_schema", None), f"{type(related).__name__} {related.pk}")
 
 
 class TenantQuerySet(models.QuerySet[M]):
@@ -40,6 +50,11 @@ class TenantQuerySet(models.QuerySet[M]):
         clone = super()._clone()
         clone._schema = self._schema
         return clone
+
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        """As a subquery of another query: that one's workspace must be ours."""
+        self._check()
+        return super().resolve_expression(*args, **kwargs)  # type: ignore[misc]
 
     # Each of these reaches the database.
     def _fetch_all(self) -> None:
@@ -71,6 +86,17 @@ class TenantQuerySet(models.QuerySet[M]):
         self._check()
         return super().explain(*args, **kwargs)
 
+    def raw(self, *args: Any, **kwargs: Any) -> RawQuerySet:
+        """Evaluated where it was asked for: a raw query that is kept would read wherever it is looked at."""
+        self._check()
+        rows = super().raw(*args, **kwargs)
+        rows._fetch_all()  # type: ignore[attr-defined]
+        return rows
+
+    def create(self, **kwargs: Any) -> M:
+        self._check()
+        return super().create(**kwargs)
+
     def update(self, **kwargs: Any) -> int:
         self._check()
         return super().update(**kwargs)
@@ -95,7 +121,7 @@ class TenantQuerySet(models.QuerySet[M]):
         self._check()
         rows = list(objs)
         for row in rows:
-            require_schema(getattr(row, "_schema", None), f"{type(row).__name__} {row.pk}")
+            require_row(row)
         created = super().bulk_create(rows, *args, **kwargs)
         for row in created:
             row._schema = self._schema  # type: ignore[attr-defined]
@@ -105,7 +131,7 @@ class TenantQuerySet(models.QuerySet[M]):
         self._check()
         rows = list(objs)
         for row in rows:
-            require_schema(getattr(row, "_schema", None), f"{type(row).__name__} {row.pk}")
+            require_row(row)
         return super().bulk_update(rows, *args, **kwargs)
 
 
