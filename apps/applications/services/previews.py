@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core import signing
 
 from apps.applications.errors import PreviewOver
@@ -15,7 +16,6 @@ from apps.applications.services.checking import with_pins
 from apps.applications.services.records import app_url
 from apps.common.permissions import GrantedWorkspace
 
-LIFETIME = timedelta(minutes=15)
 _SALT = "apps.applications.preview"
 
 
@@ -41,8 +41,8 @@ class DraftToShow:
 
 
 def make_preview(*, app: App, workspace: GrantedWorkspace, now: datetime) -> Preview:
-    """An address that shows the app's draft, whatever its policy says, until ``LIFETIME`` has passed."""
-    expires_at = (now + LIFETIME).replace(microsecond=0)
+    """An address that shows the app's draft, whatever its policy says, until ``PREVIEW_LIFETIME`` has passed."""
+    expires_at = (now + settings.PREVIEW_LIFETIME).replace(microsecond=0)
     token = signing.dumps([workspace.id.hex, app.pk.hex, int(expires_at.timestamp())], salt=_SALT)
     return Preview(
         url=f"{app_url(workspace, app)}?preview={token}",

@@ -343,6 +343,8 @@ def test_the_definition_schema_is_open_to_all(make_client: Any) -> None:
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("application/schema+json")
     assert answer.json()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    again = make_client().get("/api/v1/definition-schema", headers={"If-None-Match": answer["ETag"]})
+    assert again.status_code == 304
 
 
 def test_every_workspace_is_born_with_a_home_app(workspace: Any, api: Any, base: str) -> None:

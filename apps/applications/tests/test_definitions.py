@@ -154,6 +154,13 @@ _HOSTILE: dict[str, tuple[Damage, str, str]] = {
         "/actions/double/workflow/steps/0/set/x/expr",
         "expression_too_long",
     ),
+    "200 kB of expressions": (
+        lambda d: d["page"]["blocks"].extend(
+            {"kind": "text", "text": {"expr": f"{number}" + "+1" * 500}} for number in range(190)
+        ),
+        "",
+        "too_many_expressions",
+    ),
     "macro": (
         lambda d: d["page"]["blocks"][2].update(value={"expr": "[1].map(x, x)"}),
         "/page/blocks/2/value/expr",

@@ -50,6 +50,7 @@ CONSOLE_VISIT_LIFETIME = timedelta(hours=1)
 
 # Apps and their runs
 DEFINITION_MAX_BYTES = 256 * 1024
+PREVIEW_LIFETIME = timedelta(minutes=15)
 RUN_INLINE_LIMIT = timedelta(seconds=5)
 RUNTIME_REFRESH = timedelta(milliseconds=500)
 RUNTIME_EVENT_FLUSH = timedelta(seconds=1)

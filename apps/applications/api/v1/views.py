@@ -224,4 +224,7 @@ class DefinitionSchemaView(ApiView):
 
     def get(self, request: Request) -> Response:
         """The JSON Schema of a definition."""
-        return Response(definition_schema(), content_type="application/schema+json")
+        schema = definition_schema()
+        response = Response(schema, content_type="application/schema+json")
+        response.revision = str(schema["properties"]["schema_version"]["const"])  # type: ignore[attr-defined]
+        return response
