@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -41,6 +42,21 @@ def apply_filters(queryset: QuerySet[Any], filters: type[Filters], *, query: Que
     for name, problems in bound.errors.as_data().items():
         pointer = "" if name == NON_FIELD_ERRORS else f"/{name}"
         errors += [FieldError(pointer, problem.code or "invalid", " ".join(problem.messages)) for problem in problems]
+    errors += [
+        FieldError(f"/{name}", "invalid", "This moment lies outside of the calendar.")
+        for name, value in bound.form.cleaned_data.items()
+        if not all(_is_storable(end) for end in ((value.start, value.stop) if isinstance(value, slice) else (value,)))
+    ]
     if errors:
         raise InvalidInput(errors=errors)
     return bound.qs
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether a moment still has a date in UTC: year 1 and year 9999 have hours that don't."""
+    if isinstance(value, datetime):
+        try:
+            value.astimezone(UTC)
+        except OverflowError:
+            return False
+    return True

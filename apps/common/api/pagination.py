@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -260,6 +261,8 @@ def _value(field: Field[Any, Any], value: Any) -> Any:
         if converted is None or (isinstance(converted, str) and (not isinstance(value, str) or "\x00" in converted)):
             raise MalformedCursor
         str(converted).encode()
+        if isinstance(converted, datetime):
+            converted.astimezone(UTC)
     except (ValidationError, ValueError, TypeError, OverflowError, ArithmeticError):
         raise MalformedCursor from None
     return converted

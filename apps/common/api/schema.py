@@ -83,6 +83,10 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
     def get_tags(self) -> list[str]:
         return [type(self.view).__module__.split(".")[1].replace("common", "platform")]
 
+    def get_operation_id(self) -> str:
+        words = [word.replace("-", "_") for word in self.path.split("/")[3:] if word and not word.startswith("{")]
+        return "_".join(words if words and words[-1] == self.act else [*words, self.act])
+
     def get_summary(self) -> str | None:
         return self._docstring()[0]
 
@@ -108,6 +112,9 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
 
     def get_override_parameters(self) -> list[OpenApiParameter]:
         return [*self._conditions(), *self._headers_of_answers()]
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return False
 
     def get_filter_backends(self) -> list[Any]:
         return []
@@ -155,7 +162,8 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
                 yield 200, OpenApiResponse(_OPERATION, description="Finished within the preferred wait.")
                 yield 202, OpenApiResponse(_OPERATION, description="Accepted; Location is the operation.")
             case Raw():
-                yield (200, output.media_type), OpenApiResponse(OpenApiTypes.STR, description=output.description)
+                shape = {} if "json" in output.media_type else OpenApiTypes.STR
+                yield (200, output.media_type), OpenApiResponse(shape, description=output.description)
             case None:
                 yield 204, OpenApiResponse(description="Done.")
             case Mapping():

@@ -117,6 +117,8 @@ _ID = "0190a000-0000-7000-8000-000000000000"
         (f"order=name&cursor={_cursor('a', 'name', None, _ID)}", "/cursor", "invalid_cursor"),
         (f"cursor={_cursor('a', '-created_at', 'yesterday', _ID)}", "/cursor", "invalid_cursor"),
         (f"cursor={_cursor('a', '-created_at', 1e300, _ID)}", "/cursor", "invalid_cursor"),
+        (f"cursor={_cursor('a', '-created_at', '0001-01-01T00:00:00+14:00', _ID)}", "/cursor", "invalid_cursor"),
+        ("created_at_after=0001-01-01T00:00:00%2B14:00", "/created_at", "invalid"),
         ("cursor=" + "W" * 4000, "/cursor", "invalid_cursor"),
         ("nam=Ann", "/nam", "unknown_parameter"),
         ("fields=id,secret", "/fields", "unknown_field"),
