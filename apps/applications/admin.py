@@ -147,6 +147,10 @@ class AppAdmin(WorkspaceAdmin):
     list_filter = ("status", "origin")
     list_select_related = ("current_release__version",)
     search_fields = ("name", "slug", "description")
+    fields = (
+        *("name", "slug", "status", "current_release", "description", "origin", "deprecated_at", "sunset_at"),
+        *("draft_revision", "draft_pretty", "created_at", "updated_at", "id"),
+    )
 
 
 @admin.register(AppVersion, site=workspace_site)

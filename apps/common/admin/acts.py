@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.common.actors import Actor
 from apps.common.permissions import Grant
@@ -24,6 +24,8 @@ class ActForm(forms.Form):
                 field.widget = UnfoldAdminTextareaWidget(attrs=field.widget.attrs)
             elif type(field.widget) is forms.TextInput:
                 field.widget = UnfoldAdminTextInputWidget(attrs=field.widget.attrs)
+            elif type(field.widget) is forms.NumberInput:
+                field.widget = UnfoldAdminIntegerFieldWidget(attrs=field.widget.attrs)
 
 
 class ReasonForm(ActForm):

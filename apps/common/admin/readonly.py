@@ -74,11 +74,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
         if self.fields:
             return list(self.fields)
         hidden = set(self.exclude or ())
-        return [
-            f"{field.name}_pretty" if isinstance(field, JSONField) else field.name
-            for field in self.opts.concrete_fields
-            if field.name not in hidden
-        ]
+        shown = [field for field in self.opts.concrete_fields if field.name not in hidden]
+        # What people look for stands first; the key and the long JSON stand last.
+        shown.sort(key=lambda field: (field.primary_key, isinstance(field, JSONField)))
+        return [f"{field.name}_pretty" if isinstance(field, JSONField) else field.name for field in shown]
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None

@@ -165,7 +165,7 @@ def _make_loan_schedule(*, workspace: Any, actor: Actor, now: datetime, slug: st
 
 
 def _payment_only(definition: dict[str, Any]) -> dict[str, Any]:
-    blocks = [block for block in definition["page"]["blocks"] if block["kind"] in {"markdown", "form", "columns"}]
+    blocks = [block for block in definition["page"]["blocks"] if block["kind"] in {"markdown", "form", "metric"}]
     return {**definition, "page": {**definition["page"], "blocks": blocks}}
 
 

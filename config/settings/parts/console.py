@@ -8,6 +8,7 @@ _BASE: dict[str, Any] = {
     "SITE_TITLE": "AppRun",
     "SITE_HEADER": "AppRun",
     "SITE_SYMBOL": "rocket_launch",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("img/mark.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
