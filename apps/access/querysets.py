@@ -9,6 +9,9 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 
+from apps.access.states import ApiKeyStatus
+from apps.workspaces.states import MembershipStatus
+
 if TYPE_CHECKING:
     from apps.access.models import ApiKey, Decision  # noqa: F401 - named in strings
 
@@ -22,9 +25,13 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def of_member(self, membership_id: UUID | None) -> Self:
         return self.filter(membership_id=membership_id)
 
-    def with_everything(self) -> Self:
-        """With all that says what a key may do now: its member, the role, the workspace, the person."""
-        return self.select_related("membership__workspace", "membership__role", "membership__user")
+    def usable(self) -> Self:
+        """Those that weren't revoked, of active members whose account is in use; with member, role and workspace."""
+        return self.filter(
+            Q(membership__user=None) | Q(membership__user__is_active=True),
+            status=ApiKeyStatus.ACTIVE,
+            membership__status=MembershipStatus.ACTIVE,
+        ).select_related("membership__workspace", "membership__role")
 
     def unseen_since(self, moment: datetime) -> Self:
         """Those whose last use was noted before ``moment``, or never."""

@@ -4,8 +4,31 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from apps.common.compiled import CompiledSelect
+from apps.common.ids import parse_id
 from apps.common.permissions import registry
 from apps.workspaces.models import Membership, Role
+from apps.workspaces.querysets import MembershipQuerySet
+from apps.workspaces.states import WorkspaceStatus
+
+
+def _memberships() -> MembershipQuerySet:
+    return (
+        Membership.objects.active()
+        .exclude(workspace__status=WorkspaceStatus.PURGED)
+        .select_related("workspace", "role")
+        .order_by()
+    )
+
+
+_by_id: CompiledSelect[Membership] = CompiledSelect(
+    lambda workspace_id, user_id: _memberships().filter(workspace_id=workspace_id, user_id=user_id),
+    workspace_id=UUID,
+    user_id=UUID,
+)
+_by_slug: CompiledSelect[Membership] = CompiledSelect(
+    lambda slug, user_id: _memberships().filter(workspace__slug=slug, user_id=user_id), slug=str, user_id=UUID
+)
 
 
 def active_membership(*, workspace_ref: str, user_id: UUID) -> Membership | None:
@@ -13,13 +36,12 @@ def active_membership(*, workspace_ref: str, user_id: UUID) -> Membership | None
 
     None for those who never belonged to it, are suspended or have left.
     """
-    return (
-        Membership.objects.active()
-        .in_workspace(workspace_ref)
-        .filter(user_id=user_id)
-        .select_related("workspace", "role")
-        .first()
-    )
+    identifier = parse_id(workspace_ref)
+    if identifier is not None:
+        return _by_id.first(workspace_id=identifier, user_id=user_id)
+    if "\x00" in workspace_ref:
+        return None
+    return _by_slug.first(slug=workspace_ref, user_id=user_id)
 
 
 def active_service_account(*, workspace_ref: str, membership_id: UUID) -> Membership | None:
