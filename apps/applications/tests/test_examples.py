@@ -21,7 +21,7 @@ def _run(name: str, action: str, inputs: dict[str, Any]) -> dict[str, Any]:
     """The outputs of the action, by way of its input schema. Fails the test when the inputs don't fit it."""
     definition = example_definition(name)["actions"][action]
     fitting = compile_input_schema(definition["input"]).accept(inputs)
-    result = execute(compile_workflow(definition["workflow"], inputs=definition["input"]), fitting, now=NOW)
+    result = execute(compile_workflow(definition["workflow"], inputs=definition["input"]), fitting, now=NOW, budget=5.0)
     assert result.succeeded, result.error
     assert result.outputs is not None
     return result.outputs
