@@ -54,10 +54,11 @@ def test_the_short_form_works_on_a_workspace_that_was_made_a_second_ago(api: Any
 
 
 def test_the_short_form_follows_the_default_app(api: Any, base: str, workspace: Any) -> None:
-    with enter(workspace):
-        app = make_app(workspace)
-    Workspace.objects.filter(pk=workspace.pk).update(default_app_id=app.pk)
+    made = api.post(f"{base}/apps", {"name": "Doubler", "definition": make_definition()}).json()
+    assert api.patch(base, {"default_app": "doubler"}).json()["default_app"] == made["id"]
     assert api.get(f"{base}/draft").json()["definition"]["page"]["title"] == "Doubler"
+    assert api.delete(f"{base}/apps/doubler").json()["code"] == "default_app"
+    assert api.patch(base, {"default_app": "nowhere"}).status_code == 400
     Workspace.objects.filter(pk=workspace.pk).update(default_app_id=None)
     assert api.get(f"{base}/draft").status_code == 404
 
