@@ -51,7 +51,7 @@ class PasswordRequired(NotAuthenticated):
     """The app asks for its password first."""
 
     code = "password_required"
-    detail = "This app asks for a password."
+    detail = "It opens for whoever its owner gave the password to."
 
 
 class WrongPassword(InvalidInput):

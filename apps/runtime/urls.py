@@ -1,13 +1,13 @@
 """The addresses of visitors. The older form (without ``/runtime``) is last among the platform's addresses."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from apps.runtime.views import pages
 
 app_name = "runtime"
 
 
-def _addresses(prefix: str, name: str) -> list:  # type: ignore[type-arg]
+def _addresses(prefix: str, name: str) -> list[URLPattern]:
     address = f"{prefix}<slug:workspace>/<slug:app>"
     return [
         path(address, pages.page, name=f"{name}page"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 
@@ -30,7 +30,7 @@ class RuntimeEvent(TenantModel):
     run_id = models.UUIDField(null=True)
     at = models.DateTimeField()
 
-    objects: ClassVar[Any] = TenantManager.of(EventQuerySet)
+    objects: Any = TenantManager.of(EventQuerySet)
 
     class Meta(TenantModel.Meta):
         ordering = ["-at", "-id"]

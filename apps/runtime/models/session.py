@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 
@@ -22,7 +22,7 @@ class Session(TenantModel):
     last_seen_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
-    objects: ClassVar[Any] = TenantManager.of(SessionQuerySet)
+    objects: Any = TenantManager.of(SessionQuerySet)
 
     class Meta(TenantModel.Meta):
         ordering = ["-started_at", "-id"]

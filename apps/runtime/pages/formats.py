@@ -63,13 +63,14 @@ def _plainly(value: Any) -> str:
         return _plain_float(value)
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
+    if isinstance(value, dt.datetime):
+        return _format_moment(value, _NAMED["datetime"])
     if isinstance(value, dt.date):
-        timed = isinstance(value, dt.datetime)
-        return _format_moment(value, _NAMED["datetime"]) if timed else _format_moment(_midnight(value), _NAMED["date"])
-    if isinstance(value, list | tuple):
-        return ", ".join(_plainly(item) for item in value) or NOTHING
+        return _format_moment(_midnight(value), _NAMED["date"])
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_plainly(item)}" for name, item in value.items()) or NOTHING
+    if isinstance(value, list | tuple):
+        return ", ".join(_plainly(item) for item in value) or NOTHING
     return NOTHING if value is None else str(value)
 
 

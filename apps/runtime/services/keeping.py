@@ -56,7 +56,7 @@ def read_public_page(address: tuple[str, str]) -> _Kept | None:
         return None
     document = json.loads(found)
     workspace, app = document["workspace"], document["app"]
-    policy = {name: tuple(v) if isinstance(v, list) else v for name, v in app.pop("policy").items()}
+    policy: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in app.pop("policy").items()}
     return (
         VisitedWorkspace(**workspace | {"id": UUID(workspace["id"])}),
         VisitedApp(

@@ -68,7 +68,14 @@ class Documents:
 
     def first_view(self, resolved: ResolvedApp, url: str) -> Document:
         """The document for an address; ``url`` is where its forms post to."""
-        key = (*resolved.key, resolved.app.status, resolved.app.sunset_at, resolved.workspace.name, resolved.stale, url)
+        key: tuple[Any, ...] = (
+            *resolved.key,
+            resolved.app.status,
+            resolved.app.sunset_at,
+            resolved.workspace.name,
+            resolved.stale,
+            url,
+        )
         if resolved.page.reads_the_clock:
             key = (*key, timezone.now().replace(second=0, microsecond=0))
         document = self._documents.get(key)

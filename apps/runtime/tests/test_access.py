@@ -70,6 +70,7 @@ def test_a_password_opens_an_app_until_it_changes(workspace: Any, client: Client
     first = client.get(url)
     assert first.status_code == 401
     assert 'type="password"' in first.content.decode()
+    assert "Adder" not in first.content.decode(), "nothing of the app is told before"
     token = form_token(client, url)
     wrong = client.post(url, {"csrf": token, "password": "guess"})
     assert wrong.status_code == 400

@@ -39,7 +39,7 @@ _TITLES = {
 }
 
 
-def answer_json(exchange: Exchange, body: Any, *, status: int = 200, content_type: str = "application/json") -> Any:
+def answer_json(body: Any, *, status: int = 200, content_type: str = "application/json") -> HttpResponse:
     """A JSON answer."""
     response = HttpResponse(json.dumps(body, ensure_ascii=False), status=status, content_type=content_type)
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -53,8 +53,7 @@ def answer_description(exchange: Exchange) -> HttpResponse:
     body = describe_app(exchange.app)
     if exchange.visit is not None and not exchange.visitor.caller:
         body["csrf"] = exchange.visit.csrf_token
-    response: HttpResponse = answer_json(exchange, body)
-    return response
+    return answer_json(body)
 
 
 def answer_first_view(exchange: Exchange) -> HttpResponse:
@@ -89,7 +88,7 @@ def answer_error(exchange: Exchange, error: AppRunError) -> HttpResponse:
     request_id = getattr(exchange.request, "request_id", "")
     status, body = describe_problem(error, request_id=request_id)
     if exchange.wants_json:
-        response: HttpResponse = answer_json(exchange, body, status=status, content_type="application/problem+json")
+        response = answer_json(body, status=status, content_type="application/problem+json")
     else:
         response = _error_page(exchange, error, status, request_id)
     if status == 401:
@@ -108,8 +107,7 @@ def _error_page(exchange: Exchange, error: AppRunError, status: int, request_id:
         "status": status,
         "title": "This app asks for its password" if asks_password else _TITLES.get(status, "That did not work"),
         "detail": error.detail,
-        "theme": resolved.page.theme if resolved and asks_password else build_theme(),
-        "app_title": resolved.page.title if resolved and asks_password else "",
+        "theme": build_theme(),
         "nonce": nonce,
         "request_id": request_id,
         "asks_password": asks_password,
@@ -141,7 +139,7 @@ def _with_page_headers(exchange: Exchange, response: HttpResponse, nonce: str) -
     images = resolved.page.image_origins if resolved else ()
     policy = headers.content_security_policy(nonce, frame_ancestors=ancestors, images=images)
     response.headers["Content-Security-Policy"] = policy
-    response.xframe_options_exempt = bool(ancestors)  # type: ignore[attr-defined] - Django's middleware asks
+    response.xframe_options_exempt = bool(ancestors)
     for name, value in headers.page_headers(framed=bool(ancestors)).items():
         response.headers[name] = value
     return response

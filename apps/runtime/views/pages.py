@@ -104,7 +104,7 @@ def show_run(exchange: Exchange) -> HttpResponse:
         raise NoSuchRun
     if not exchange.wants_json and "text/html" in exchange.request.headers.get("Accept", ""):
         return _see_other(f"{exchange.url}?{urlencode({'run': outcome.run})}")
-    return answers.answer_json(exchange, _describe(exchange, outcome))
+    return answers.answer_json(_describe(exchange, outcome))
 
 
 # --- Doing ----------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _run_for_program(exchange: Exchange, form: CompiledForm, sent: Sent) -> Http
     inputs = form.schema.accept(sent.inputs, at="/inputs")
     outcome = _run(exchange, form, inputs)
     status = 200 if outcome.is_over else 202
-    response: HttpResponse = answers.answer_json(exchange, _describe(exchange, outcome), status=status)
+    response = answers.answer_json(_describe(exchange, outcome), status=status)
     if not outcome.is_over:
         response.headers["Location"] = f"{exchange.url}/runs/{outcome.run}"
     return response
@@ -280,8 +280,7 @@ def _try_preview(exchange: Exchange, token: str) -> HttpResponse:
         inputs = form.schema.accept(submission.values)
     outcome = execution.try_action(page=exchange.app.page, action=form.action, inputs=inputs, now=exchange.now)
     if sent.is_json:
-        response: HttpResponse = answers.answer_json(exchange, _describe(exchange, outcome))
-        return response
+        return answers.answer_json(_describe(exchange, outcome))
     return answers.answer_page(exchange, _state(exchange, [outcome], latest=outcome.action))
 
 
@@ -320,8 +319,7 @@ def _take_password(exchange: Exchange, sent: Sent) -> HttpResponse:
     exchange.grant()
     exchange.admit()
     if sent.is_json:
-        response: HttpResponse = answers.answer_json(exchange, {"admitted": True})
-        return response
+        return answers.answer_json({"admitted": True})
     return _see_other(exchange.url)
 
 

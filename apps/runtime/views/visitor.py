@@ -43,7 +43,8 @@ def identify(request: HttpRequest, *, workspace_ref: str) -> Visitor:
 def _authenticated(request: HttpRequest) -> Any:
     if "Authorization" not in request.headers:
         return getattr(request, "user", None)
-    authenticators = [each() for each in api_settings.DEFAULT_AUTHENTICATION_CLASSES]
+    classes: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    authenticators = [each() for each in classes]
     try:
         return Request(request, authenticators=authenticators).user
     except Exception as problem:
