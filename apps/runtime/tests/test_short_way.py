@@ -122,8 +122,17 @@ def test_it_records_the_view_and_the_visit(workspace: Any) -> None:
     assert recorder.flush() == 1
 
 
-def test_the_web_process_uses_it() -> None:
+def test_the_web_process_uses_it(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from config.wsgi import application
 
-    assert isinstance(application, PublicPages)
-    assert isinstance(application.application, WSGIHandler)
+    publish_app(workspace)
+    monkeypatch.setattr(WSGIHandler, "__call__", lambda *_: pytest.fail("Django was asked"))
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": url_of(workspace),
+        "HTTP_HOST": "testserver",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+    }
+    body = b"".join(application(environ, lambda *_: None))
+    assert b"<h1>Adder</h1>" in body
