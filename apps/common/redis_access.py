@@ -38,25 +38,25 @@ def attempt(ask: Callable[[], Any], otherwise: Any = None) -> Any:
 class _ForgivingClient(RedisCacheClient):
     """Django's client, whose answers are misses while Redis is down."""
 
-    def add(self, key: str, value: Any, timeout: Any) -> bool:
+    def add(self, key: Any, value: Any, timeout: Any) -> bool:
         return bool(attempt(lambda: super(_ForgivingClient, self).add(key, value, timeout), False))
 
-    def get(self, key: str, default: Any) -> Any:
+    def get(self, key: Any, default: Any) -> Any:
         return attempt(lambda: super(_ForgivingClient, self).get(key, default), default)
 
-    def set(self, key: str, value: Any, timeout: Any) -> None:
+    def set(self, key: Any, value: Any, timeout: Any) -> None:
         attempt(lambda: super(_ForgivingClient, self).set(key, value, timeout))
 
-    def touch(self, key: str, timeout: Any) -> bool:
+    def touch(self, key: Any, timeout: Any) -> bool:
         return bool(attempt(lambda: super(_ForgivingClient, self).touch(key, timeout), False))
 
-    def delete(self, key: str) -> bool:
+    def delete(self, key: Any) -> bool:
         return bool(attempt(lambda: super(_ForgivingClient, self).delete(key), False))
 
-    def get_many(self, keys: Any) -> dict[str, Any]:
+    def get_many(self, keys: Any) -> dict[Any, Any]:
         return attempt(lambda: super(_ForgivingClient, self).get_many(keys), {})  # type: ignore[no-any-return]
 
-    def has_key(self, key: str) -> bool:
+    def has_key(self, key: Any) -> bool:
         return bool(attempt(lambda: super(_ForgivingClient, self).has_key(key), False))
 
     def set_many(self, data: Any, timeout: Any) -> None:

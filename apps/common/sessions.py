@@ -32,4 +32,5 @@ class SessionStore(CachedSessionStore):
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        self._cache = _ShortCache(self._cache)
+        cache: Any = self._cache  # type: ignore[has-type]
+        self._cache = _ShortCache(cache)

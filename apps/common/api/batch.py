@@ -72,7 +72,7 @@ class BatchedRequest(Input):
 class Batch(Input):
     """Requests to carry out, one after the other."""
 
-    requests = BatchedRequest(many=True, allow_empty=False, max_length=settings.BATCH_MAX_REQUESTS)
+    requests = BatchedRequest(many=True, allow_empty=False, max_length=settings.BATCH_MAX_REQUESTS)  # type: ignore[call-arg]
 
 
 class BatchedResponse(serializers.Serializer[Any]):
@@ -114,7 +114,7 @@ class BatchView(ApiView):
             view, args, kwargs = match
             inner.resolver_match = match
         try:
-            answer = view(inner, *args, **kwargs)
+            answer: Any = view(inner, *args, **kwargs)
         except Exception as error:
             expected = translate(error)
             if expected is None:

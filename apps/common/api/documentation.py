@@ -37,7 +37,7 @@ class OpenApiView(ApiView):
     required = {"get": OPEN}
     outputs = {"get": Raw(MEDIA_TYPE, "The OpenAPI 3.1 document of this API.")}
 
-    def get(self, request: Request) -> HttpResponse:  # type: ignore[override]
+    def get(self, request: Request) -> HttpResponse:
         """This description."""
         body = openapi_document()
         tag = etag.make_etag("1", body)
@@ -54,7 +54,7 @@ def explorer(request: HttpRequest) -> HttpResponse:
 
 
 # Redoc writes its style sheet into the page and searches in a worker that it makes of a blob.
-@csp_update({"style-src": ["'unsafe-inline'"], "worker-src": ["blob:"]})  # type: ignore[untyped-decorator]
+@csp_update({"style-src": ["'unsafe-inline'"], "worker-src": ["blob:"]})
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """Redoc: read about the API."""

@@ -42,21 +42,22 @@ def apply_filters(queryset: QuerySet[Any], filters: type[Filters], *, query: Que
     for name, problems in bound.errors.as_data().items():
         pointer = "" if name == NON_FIELD_ERRORS else f"/{name}"
         errors += [FieldError(pointer, problem.code or "invalid", " ".join(problem.messages)) for problem in problems]
-    errors += [
-        FieldError(f"/{name}", "invalid", "This moment lies outside of the calendar.")
-        for name, value in bound.form.cleaned_data.items()
-        if not all(_is_storable(end) for end in ((value.start, value.stop) if isinstance(value, slice) else (value,)))
-    ]
+    values = bound.form.cleaned_data
+    for name, value in values.items():
+        try:
+            is_range = isinstance(value, slice)
+            values[name] = slice(_in_utc(value.start), _in_utc(value.stop)) if is_range else _in_utc(value)
+        except OverflowError:
+            errors.append(FieldError(f"/{name}", "invalid", "This moment lies outside of the calendar."))
     if errors:
         raise InvalidInput(errors=errors)
-    return bound.qs
+    narrowed: QuerySet[Any] = bound.qs
+    return narrowed
 
 
-def _is_storable(value: Any) -> bool:
-    """Whether a moment still has a date in UTC: year 1 and year 9999 have hours that don't."""
-    if isinstance(value, datetime):
-        try:
-            value.astimezone(UTC)
-        except OverflowError:
-            return False
-    return True
+def _in_utc(value: Any) -> Any:
+    """A moment in UTC: PostgreSQL knows no offsets of 16 hours and more, Python does.
+
+    Raises OverflowError in the hours of year 1 and year 9999 that have no date there.
+    """
+    return value.astimezone(UTC) if isinstance(value, datetime) else value

@@ -156,7 +156,7 @@ def cut_page(
     if name not in columns or order not in (name, f"-{name}"):
         allowed = ", ".join(sorted(f"{sign}{known}" for known in columns for sign in ("", "-")))
         raise InvalidInput.at("/order", "invalid_order", f"This list can be ordered by {allowed}.")
-    key = queryset.model._meta.pk.attname  # type: ignore[union-attr]
+    key = queryset.model._meta.pk.attname
     fields = [columns[name]] if columns[name] == key else [columns[name], key]
     _field(queryset, fields[0])
     position = _Position.decode(cursor) if cursor else None
@@ -262,7 +262,7 @@ def _value(field: Field[Any, Any], value: Any) -> Any:
             raise MalformedCursor
         str(converted).encode()
         if isinstance(converted, datetime):
-            converted.astimezone(UTC)
+            converted = converted.astimezone(UTC)
     except (ValidationError, ValueError, TypeError, OverflowError, ArithmeticError):
         raise MalformedCursor from None
     return converted

@@ -181,7 +181,7 @@ def _from_rest_framework(exception: drf_errors.APIException) -> errors.AppRunErr
         case drf_errors.PermissionDenied():
             return errors.Denied(detail, code="csrf_failed" if detail and detail.startswith("CSRF") else None)
         case drf_errors.Throttled():
-            return errors.RateLimited(retry_after=exception.wait or 1.0)
+            return errors.RateLimited(retry_after=getattr(exception, "wait", None) or 1.0)
     for kind, error in _FROM_REST_FRAMEWORK:
         if isinstance(exception, kind):
             return error()

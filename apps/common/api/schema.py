@@ -60,11 +60,11 @@ class Problem(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField(help_text="Stable: for programs.")
     request_id = serializers.CharField()
-    errors = FieldProblem(many=True, required=False)
+    errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]
     decision_id = serializers.CharField(required=False, help_text="What a refusal came from: …/decisions/{id}.")
 
 
-class AutoSchema(StockAutoSchema):  # type: ignore[misc]
+class AutoSchema(StockAutoSchema):
     """drf-spectacular's, reading ``required``, ``inputs``, ``outputs`` and the other tables of ``ApiView``."""
 
     view: Any
@@ -90,7 +90,7 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
     def get_summary(self) -> str | None:
         return self._docstring()[0]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         rule = self.view.required.get(self.act, "")
         needs = _WORDS.get(rule, f"Needs the permission `{rule}`.")
         return "\n\n".join(part for part in (self._docstring()[1], needs) if part)
@@ -110,7 +110,7 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
     def get_response_serializers(self) -> Any:
         return {**dict(self._answers()), **dict(self._problems())}
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         return [*self._conditions(), *self._headers_of_answers()]
 
     def _is_list_view(self, serializer: Any = None) -> bool:
@@ -162,7 +162,7 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
                 yield 200, OpenApiResponse(_OPERATION, description="Finished within the preferred wait.")
                 yield 202, OpenApiResponse(_OPERATION, description="Accepted; Location is the operation.")
             case Raw():
-                shape = {} if "json" in output.media_type else OpenApiTypes.STR
+                shape: Any = {} if "json" in output.media_type else OpenApiTypes.STR
                 yield (200, output.media_type), OpenApiResponse(shape, description=output.description)
             case None:
                 yield 204, OpenApiResponse(description="Done.")
@@ -175,7 +175,8 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
             yield 304, OpenApiResponse(description="Not changed since the ETag in If-None-Match.")
 
     def _page_schema(self, listing: Listing) -> dict[str, Any]:
-        item = self.resolve_serializer(listing.item, "response").ref
+        shown: Any = listing.item
+        item = self.resolve_serializer(shown, "response").ref
         address = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",
@@ -209,7 +210,7 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
     # ---- parameters
 
     def _conditions(self) -> Iterator[OpenApiParameter]:
-        header = OpenApiParameter.HEADER
+        header: Any = OpenApiParameter.HEADER
         rule = self.view.conditional.get(self.act)
         if rule:
             sentence = "The ETag that was read: 412 when the resource has changed since."
@@ -229,7 +230,7 @@ class AutoSchema(StockAutoSchema):  # type: ignore[misc]
             yield OpenApiParameter("fields", str, description="Names of fields to answer, with commas between.")
 
     def _headers_of_answers(self) -> Iterator[OpenApiParameter]:
-        header = OpenApiParameter.HEADER
+        header: Any = OpenApiParameter.HEADER
         if self._is_conditional_read():
             yield OpenApiParameter("ETag", str, header, response=[200], description="For If-None-Match and If-Match.")
         if isinstance(self.output, Created | Accepted):
@@ -283,7 +284,7 @@ _PROBLEM_SENTENCES = {
 
 
 def _listing_parameters(listing: Listing) -> Iterator[dict[str, Any]]:
-    query = OpenApiParameter.QUERY
+    query: Any = OpenApiParameter.QUERY
     orders = sorted(f"{sign}{name}" for name in listing.columns for sign in ("", "-"))
 
     def parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

@@ -225,7 +225,7 @@ class ApiView(APIView):
         if request.method in _CONDITIONAL:
             self._require_condition()
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """The methods that there are."""
         return Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(self.allowed_methods)})
 

@@ -159,6 +159,11 @@ def test_filters_search_and_fields(client: APIClient, people: list[Any]) -> None
     assert "fields=name" in following
 
 
+def test_any_offset_from_utc_is_taken(client: APIClient, people: list[Any]) -> None:
+    cursor = _cursor("a", "-created_at", "2099-01-01T00:00:00+17:22", _ID)
+    assert len(client.get(f"/people?cursor={cursor}").json()["items"]) == 11
+
+
 def test_number_of_queries_does_not_grow(client: APIClient, people: list[Any]) -> None:
     for limit in (1, 10):
         with CaptureQueriesContext(
