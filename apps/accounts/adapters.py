@@ -12,6 +12,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import is_headless_request
 from allauth.headless.base.response import RateLimitResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.shortcuts import render
 from django.utils import timezone
@@ -93,6 +94,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: Any, user: Any, form: Any, commit: bool = True) -> Any:
         user_field(user, "name", normalise_name(form.cleaned_data.get("name", "")))
         return super().save_user(request, user, form, commit)
+
+    def confirm_email(self, request: Any, email_address: Any) -> bool:
+        """Not when somebody registered with the address since the link was sent."""
+        if User.objects.filter(email=email_address.email).exclude(pk=email_address.user_id).exists():
+            told = {"email": email_address.email}
+            self.add_message(request, messages.ERROR, "account/messages/email_confirmation_failed.txt", told)
+            return False
+        return bool(super().confirm_email(request, email_address))
 
     def get_client_ip(self, request: Any) -> str:
         return caller_address(request) or _UNKNOWN_ADDRESS

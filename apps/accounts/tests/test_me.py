@@ -115,6 +115,7 @@ def test_changing_the_password_keeps_this_session_only(user, client, sign_in, be
     assert client.get(ME).status_code == 200
     assert bearer(other["access"]).get(ME).status_code == 401
     assert APIClient().post("/api/v1/auth/refresh", {"refresh": other["refresh"]}).status_code == 401
+    assert len(client.get(f"{ME}/sessions").json()["items"]) == 1
     user.refresh_from_db()
     assert user.check_password("a new horse 43")
     assert OutgoingMail.objects.filter(kind="account/email/password_changed").exists()

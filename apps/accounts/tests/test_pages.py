@@ -249,3 +249,16 @@ def test_links_in_mail_do_not_follow_the_host_header(user, mailoutbox, settings)
     Client().post("/accounts/password/reset/", {"email": user.email}, HTTP_HOST="evil.example")
     deliver_due_mail(now=timezone.now())
     assert "evil.example" not in mailoutbox[-1].body + mailoutbox[-1].alternatives[0].content
+
+
+def test_a_link_for_an_address_that_somebody_else_registered_meanwhile(user, browser, mailoutbox, make_user) -> None:
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    browser.post("/accounts/email/", {"action_add": "", "email": "new@example.com"})
+    link = link_of(mailoutbox, "confirm-email/")
+    make_user(email="new@example.com")
+    assert browser.post(link, follow=True).status_code == 200
+    key = link.rstrip("/").rsplit("/", 1)[-1]
+    refused = Client().post("/api/v1/auth/verify-email", {"key": key}, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (409, "email_taken")
+    user.refresh_from_db()
+    assert user.email != "new@example.com"
