@@ -8,11 +8,16 @@ from allauth.account.decorators import secure_admin_login
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_replace
 from django.contrib.admin.models import LogEntry
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
 from apps.common.permissions import Grant
+
+#: Whole, because in a workspace's console ``reverse`` leads into it.
+_PASSWORD_PAGE = "/accounts/password/change/"  # noqa: S105 - an address
 
 #: The one exception to our Content-Security-Policy: Unfold's Alpine.js evaluates expressions and sets inline styles.
 console_csp = csp_replace({"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]})
@@ -23,6 +28,16 @@ class ConsoleSite(UnfoldAdminSite):
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return console_csp(super().admin_view(view, cacheable))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The way in for who may; never a form of the console's own, which would ask for no second factor."""
+        if not self.has_permission(request):
+            raise PermissionDenied
+        return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """On the account's pages, where tries are counted and the change is told and recorded."""
+        return HttpResponseRedirect(_PASSWORD_PAGE)
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         """None: what happened is in the audit trail."""

@@ -242,3 +242,35 @@ def test_json_and_secrets_on_a_detail_page(browser: Any, user: Any, workspace: W
     assert "console-json" in page.content.decode()
     policy = browser(user).get(f"/admin/w/{workspace.slug}/applications/accesspolicy/").content.decode()
     assert "password_hash" not in policy
+
+
+PASSWORD = "correct horse 42"
+
+
+@pytest.mark.parametrize("site", ["/admin/login/", "/admin/w/{slug}/login/"])
+def test_consoles_have_no_sign_in_of_their_own(
+    browser: Any, make_user: Any, user: Any, operator: Any, workspace: Workspace, site: str
+) -> None:
+    """A form of theirs would ask for no second factor, and count no tries."""
+    victim = make_user(is_staff=True)
+    address = site.format(slug=workspace.slug)
+    for person in (user, operator):
+        client = browser(person)
+        client.post(address, {"username": victim.email, "password": PASSWORD})
+        assert client.session["_auth_user_id"] == str(person.pk)
+
+
+@pytest.mark.parametrize("site", ["/admin/", "/admin/w/{slug}/"])
+def test_consoles_leave_passwords_to_the_account_pages(
+    browser: Any, make_user: Any, workspace: Workspace, site: str
+) -> None:
+    """There a change is counted, told and recorded."""
+    person = make_user(is_staff=True)
+    _add_member(workspace, person, "viewer")
+    client = browser(person)
+    address = site.format(slug=workspace.slug) + "password_change/"
+    new = "another good phrase 43"
+    response = client.post(address, {"old_password": PASSWORD, "new_password1": new, "new_password2": new})
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+    assert (response.status_code, response["Location"]) == (302, "/accounts/password/change/")
