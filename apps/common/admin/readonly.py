@@ -51,6 +51,13 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """What isn't shown can't be asked for in the address either: answers would tell it, letter by letter."""
+        if lookup.partition("__")[0] in (self.exclude or ()):
+            return False
+        allowed: bool = super().lookup_allowed(lookup, value, request)
+        return allowed
+
     # The audit trail keeps what happened; Django's LogEntry would keep a second, poorer copy.
     def log_addition(self, request: Any, obj: Any, message: Any) -> None: ...
     def log_change(self, request: Any, obj: Any, message: Any) -> None: ...

@@ -274,3 +274,21 @@ def test_consoles_leave_passwords_to_the_account_pages(
     person.refresh_from_db()
     assert person.check_password(PASSWORD)
     assert (response.status_code, response["Location"]) == (302, "/accounts/password/change/")
+
+
+def test_console_lists_cannot_be_asked_for_what_they_do_not_show(
+    browser: Any, make_user: Any, operator: Any, workspace: Workspace
+) -> None:
+    """A filter in the address on a hidden column would tell it, letter by letter."""
+    viewer = make_user()
+    _add_member(workspace, viewer, "viewer")
+    policies = f"/admin/w/{workspace.slug}/applications/accesspolicy/"
+    for client, table, column in (
+        (browser(viewer), policies, "link_token"),
+        (browser(viewer), policies, "password_hash"),
+        (browser(operator), "/admin/accounts/user/", "password"),
+        (browser(operator), "/admin/accounts/refreshtoken/", "session_key"),
+    ):
+        assert client.get(table).status_code == 200
+        assert client.get(f"{table}?{column}__startswith=a").status_code == 400
+        assert client.get(f"{table}?{column}=a").status_code == 400
