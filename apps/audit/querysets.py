@@ -30,7 +30,7 @@ class AuditEventQuerySet(TenantQuerySet["AuditEvent"]):
     def forget_before(self, moment: datetime) -> int:
         """Retention, the one way in which acts go; returns how many went."""
         self._check()
-        return models.QuerySet._raw_delete(self.filter(at__lt=moment).order_by(), using=self.db)  # type: ignore[attr-defined, no-any-return]
+        return models.QuerySet._raw_delete(self.filter(at__lt=moment).order_by(), using=self.db)
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise TrailIsAppendOnly

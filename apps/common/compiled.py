@@ -61,7 +61,8 @@ class _Plan:
         self._model = info["model"]
         self._start, self._end = info["select_fields"][0], info["select_fields"][-1] + 1
         self._names = [column[0].target.attname for column in select[self._start : self._end]]
-        self._populators = get_related_populators(info, select, DEFAULT_DB_ALIAS)
+        # The stubs are of a newer Django, which takes one argument more.
+        self._populators = get_related_populators(info, select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
         self._converters = compiler.get_converters([column[0] for column in select[: compiler.col_count]])
 
     def instance(self, row: list[Any]) -> Any:

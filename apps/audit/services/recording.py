@@ -40,7 +40,7 @@ def record_act(
     Called in the transaction of the change itself. ``changes`` is ``{field: [before, after]}``; values under names
     that speak of secrets are masked.
     """
-    return AuditEvent.objects.create(
+    event: AuditEvent = AuditEvent.objects.create(
         at=now,
         actor_kind=actor.kind,
         actor_id=actor.id,
@@ -55,6 +55,7 @@ def record_act(
         request_id=actor.request_id,
         address=actor.address,
     )
+    return event
 
 
 def record_act_in(

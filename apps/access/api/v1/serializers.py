@@ -25,7 +25,8 @@ class KeyMemberOutput(serializers.Serializer[Any]):
         return "user" if membership.user_id else "service_account"
 
     def get_name(self, membership: Any) -> str:
-        return membership.user.get_full_name() if membership.user_id else membership.service_account_name
+        name: str = membership.user.get_full_name() if membership.user_id else membership.service_account_name
+        return name
 
 
 class ApiKeyOutput(serializers.Serializer[Any]):
@@ -50,7 +51,7 @@ class NewApiKeyOutput(ApiKeyOutput):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         shown = ApiKeyOutput(instance.row, context=self.context).data
-        return {name: shown.get(name, instance.presented) for name in self.fields}
+        return {str(name): shown.get(name, instance.presented) for name in self.fields}
 
 
 class CreateApiKey(Input):

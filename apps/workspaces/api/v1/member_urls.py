@@ -1,5 +1,7 @@
 """Addresses of members, invitations, roles and service accounts."""
 
+from typing import Any
+
 from django.urls import path
 
 from apps.workspaces.api.v1.member_views import (
@@ -12,8 +14,8 @@ from apps.workspaces.api.v1.member_views import (
     ServiceAccountViewSet,
 )
 
-_LIST = {"get": "list", "post": "create"}
-_ONE = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+_LIST: dict[str, Any] = {"get": "list", "post": "create"}
+_ONE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 _HERE = "workspaces/<str:workspace>"
 
 urlpatterns = [

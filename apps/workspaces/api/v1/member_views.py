@@ -153,7 +153,8 @@ class AcceptInvitationView(ApiView):
 
     def post(self, request: Request) -> Response:
         """Accept, signed in with the invited address."""
-        member = accept_invitation(**self.read(), actor=self.actor, email=request.user.email, now=self.now)
+        person: Any = request.user
+        member = accept_invitation(**self.read(), actor=self.actor, email=person.email, now=self.now)
         return self.answer(member)
 
 
