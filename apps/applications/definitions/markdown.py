@@ -33,7 +33,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 20}).enable(["table", "strikethrough"])
     parser.disable("image")  # as where pages are shown: a picture is a link behind an exclamation mark
     # The parser's own check turns a link with a dangerous address into text; here it has to be seen.
-    parser.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005
+    parser.validateLink = lambda url: True  # type: ignore[method-assign]
     return parser
 
 
