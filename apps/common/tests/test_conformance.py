@@ -25,7 +25,7 @@ from apps.access.services.keys import create_key
 from apps.common.actors import Actor, ActorKind
 from apps.common.permissions import resolver
 
-_EXAMPLES = 5
+_EXAMPLES = 3
 _CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
