@@ -75,10 +75,6 @@ class SessionQuerySet(TenantQuerySet[Any]):
         """The sessions of one app."""
         return self.filter(app_id=app_id)
 
-    def over(self, now: datetime) -> SessionQuerySet:
-        """Sessions that have ended."""
-        return self.filter(expires_at__lte=now)
-
 
 def _insert(model: Any, row_type: Any, rows: Sequence[Any], types: Sequence[str], *, on_conflict: str) -> None:
     if not rows:

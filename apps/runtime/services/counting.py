@@ -30,17 +30,19 @@ background.add(rate_limits.synchronise)
 
 
 def count_visit(app_id: UUID, policy: VisitPolicy, visit: Visit | None, visitor: Visitor) -> Allowance:
-    """Count one request of a visitor, and of the app; returns the tighter answer.
+    """Count one request of a visitor, and of the app; returns the answer that refuses, or the visitor's.
 
     A visitor is known by their visit once its cookie came back; until then, and to bound how many visits one address
-    may start, by their address.
+    may start, by their address. What a visitor asks beyond their own limit doesn't use up the app's.
     """
-    everyone = rate_limits.take(f"{app_id.hex}:*", policy.app_limit)
-    if not everyone.allowed:
-        return everyone
-    if visit is not None and not visit.is_new:
+    known = visit is not None and not visit.is_new
+    if known:
         shared = rate_limits.take(f"{app_id.hex}:@{visitor.address}", policy.visitor_limit * SHARED_ADDRESS)
         if not shared.allowed:
             return shared
-        return rate_limits.take(f"{app_id.hex}:{visit.id.hex}", policy.visitor_limit)
-    return rate_limits.take(f"{app_id.hex}:{visitor.address}", policy.visitor_limit)
+    own_key = visit.id.hex if visit is not None and known else visitor.address
+    own = rate_limits.take(f"{app_id.hex}:{own_key}", policy.visitor_limit)
+    if not own.allowed:
+        return own
+    everyone = rate_limits.take(f"{app_id.hex}:*", policy.app_limit)
+    return own if everyone.allowed else everyone

@@ -43,6 +43,14 @@ def test_an_app_has_a_limit_for_all(workspace: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_fault_26_a_flood_does_not_use_up_the_apps_limit(workspace: Any, client: Client) -> None:
+    publish_app(workspace, visitor_limit=2, app_limit=10)
+    for _ in range(30):
+        client.get(url_of(workspace))
+    assert Client().get(url_of(workspace), REMOTE_ADDR="10.0.0.9").status_code == 200
+
+
+@pytest.mark.django_db
 def test_every_answer_says_what_is_left(workspace: Any, client: Client) -> None:
     publish_app(workspace, visitor_limit=5)
     answer = client.get(url_of(workspace))

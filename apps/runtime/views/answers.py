@@ -102,7 +102,6 @@ def answer_error(exchange: Exchange, error: AppRunError) -> HttpResponse:
 def _error_page(exchange: Exchange, error: AppRunError, status: int, request_id: str) -> HttpResponse:
     nonce = headers.new_nonce()
     asks_password = isinstance(error, PasswordRequired | WrongPassword)
-    resolved = exchange.resolved
     values = {
         "status": status,
         "title": "This app asks for its password" if asks_password else _TITLES.get(status, "That did not work"),
