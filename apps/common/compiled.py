@@ -23,7 +23,7 @@ class CompiledSelect(Generic[M]):
     """``build`` makes the queryset from placeholders of the given types (``str`` or ``UUID``), by name.
 
     The values may only stand where they become parameters of the SQL (an exact filter, not a slice or a choice
-    between two queries). For tables of the public schema: rows of a workspace have a stamp that this doesn't check.
+    between two queries). It is run at once, in the entered schema, with which a workspace's rows are stamped.
     """
 
     def __init__(self, build: Callable[..., QuerySet[M]], **types: type[str] | type[UUID]) -> None:

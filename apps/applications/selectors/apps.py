@@ -10,6 +10,13 @@ from apps.applications.errors import AppNotFound, VersionNotFound
 from apps.applications.models import AccessPolicy, App, AppVersion, Release
 from apps.applications.querysets import AppQuerySet
 from apps.applications.states import AppStatus
+from apps.common.compiled import CompiledSelect
+from apps.common.ids import parse_id
+
+_by_id: CompiledSelect[App] = CompiledSelect(
+    lambda identifier: App.objects.for_display().filter(pk=identifier), identifier=UUID
+)
+_by_slug: CompiledSelect[App] = CompiledSelect(lambda slug: App.objects.for_display().filter(slug=slug), slug=str)
 
 
 def find_app(ref: str) -> App:
@@ -17,7 +24,10 @@ def find_app(ref: str) -> App:
 
     Raises AppNotFound.
     """
-    app: App | None = App.objects.for_display().named(ref).first()
+    identifier = parse_id(ref)
+    if "\x00" in ref:
+        raise AppNotFound
+    app = _by_slug.first(slug=ref) if identifier is None else _by_id.first(identifier=identifier)
     if app is None:
         raise AppNotFound
     return app
