@@ -98,7 +98,10 @@ def matches_link(policy: VisitPolicy, token: str) -> bool:
 
 def caller_visit_id(*, app_id: UUID, caller: str) -> UUID:
     """The session of a program that is known by its key or token and keeps no cookies: the same at each call."""
-    return UUID(bytes=_mac(b"caller", app_id.bytes + caller.encode())[:16], version=8)
+    raw = bytearray(_mac(b"caller", app_id.bytes + caller.encode())[:16])
+    raw[6] = raw[6] & 0x0F | 0x80  # version 8, "custom" (RFC 9562, section 5.8), and the variant
+    raw[8] = raw[8] & 0x3F | 0x80
+    return UUID(bytes=bytes(raw))
 
 
 @lru_cache(maxsize=16)

@@ -160,3 +160,33 @@ def test_signing_in_as_somebody_else_starts_another_visit(workspace: Any, make_u
     first = client.get(url_of(workspace)).cookies["apprun_visit"].value
     client.force_login(make_user())
     assert client.get(url_of(workspace)).cookies["apprun_visit"].value != first
+
+
+def key_of(api: Any, workspace: Any) -> str:
+    body = {"name": "probe", "scopes": ["apps.view"]}
+    made = api.post(f"/api/v1/workspaces/{workspace.slug}/api-keys", body)
+    assert made.status_code == 201, made.content
+    return str(made.json()["key"])
+
+
+def test_keys_of_the_workspace_may_call_members_apps(
+    workspace: Any, api: Any, client: Client, make_user: Any, make_workspace: Any, make_client: Any
+) -> None:
+    publish_app(workspace, audience="members")
+    headers = {"Authorization": f"Api-Key {key_of(api, workspace)}", "Accept": "application/json"}
+    url = url_of(workspace)
+    assert client.get(f"{url}/schema", headers=headers).status_code == 200
+    body = json.dumps({"action": "add", "inputs": {"a": 1, "b": 2}})
+    answer = client.post(url, body, content_type="application/json", headers=headers)
+    assert answer.json()["outputs"] == {"sum": 3.0}
+    assert "apprun_visit" not in answer.cookies
+    again = client.get(f"{url}/runs/{answer.json()['run']}", headers=headers)
+    assert again.json()["status"] == "succeeded"
+
+    other = make_user()
+    foreign = key_of(make_client(other), make_workspace(owner=other))
+    headers["Authorization"] = f"Api-Key {foreign}"
+    assert client.get(url, headers=headers).status_code == 404
+    assert client.get(f"{url}/runs/{answer.json()['run']}", headers=headers).status_code == 404
+    headers["Authorization"] = "Api-Key not.a-key"
+    assert client.get(url, headers=headers).status_code == 401
