@@ -45,6 +45,14 @@ def keep_public_page(address: tuple[str, str], resolved: ResolvedApp) -> None:
         log.info("page_not_kept", reason=str(problem)[:200])
 
 
+def forget_page(address: tuple[str, str]) -> None:
+    """Drop what was kept for an address at which there is nothing to serve any more."""
+    try:
+        caches["global"].delete(_key(address))
+    except Exception as problem:  # noqa: BLE001 - as above
+        log.info("page_not_forgotten", reason=str(problem)[:200])
+
+
 def read_public_page(address: tuple[str, str]) -> _Kept | None:
     """What was kept for an address, or None."""
     try:

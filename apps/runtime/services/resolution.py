@@ -144,6 +144,12 @@ class Resolver:
         return entry
 
     def _look_up(self, address: tuple[str, str]) -> _Entry:
+        entry = self._find(address)
+        if entry.resolved is None:
+            keeping.forget_page(address)
+        return entry
+
+    def _find(self, address: tuple[str, str]) -> _Entry:
         with enter_public():
             workspace = find_visited_workspace(address[0])
         if workspace is None or workspace.status not in {"active", "suspended"}:
@@ -186,6 +192,8 @@ class Resolver:
 
     def _serve_stale(self, address: tuple[str, str], known: _Entry | None) -> _Entry:
         resolved = known.resolved if known is not None else None
+        if resolved is None and known is not None and known.facts is not None:
+            raise DatabaseDown  # it was taken back when it was last looked up
         if resolved is None:
             kept = keeping.read_public_page(address)
             if kept is None:
