@@ -136,3 +136,10 @@ def test_the_web_process_uses_it(workspace: Any, monkeypatch: pytest.MonkeyPatch
     }
     body = b"".join(application(environ, lambda *_: None))
     assert b"<h1>Adder</h1>" in body
+
+
+@pytest.mark.parametrize(
+    "path", ["/runtime/a\x00b/adder", "/runtime/{slug}/a\x00", "/runtime/{slug}/\xff", "/runtime//x"]
+)
+def test_what_is_no_address_goes_the_long_way(workspace: Any, path: str) -> None:
+    assert get(path.format(slug=workspace.slug))[0] == "long"
