@@ -39,7 +39,8 @@ class TenantQuerySet(models.QuerySet[M]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._schema = current_schema()
-        hinted = self._hints.get("instance") if self._hints else None
+        hints: dict[str, Any] = getattr(self, "_hints", None) or {}
+        hinted = hints.get("instance")
         if hinted is not None:
             require_schema(getattr(hinted, "_schema", None), f"{type(hinted).__name__} {hinted.pk}")
 
@@ -47,14 +48,14 @@ class TenantQuerySet(models.QuerySet[M]):
         require_schema(self._schema, f"A query of {self.model.__name__}")
 
     def _clone(self) -> Self:
-        clone = super()._clone()
+        clone: Self = super()._clone()  # type: ignore[misc] # private, and the one place where copies are made
         clone._schema = self._schema
         return clone
 
     def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
         """As a subquery of another query: that one's workspace must be ours."""
         self._check()
-        return super().resolve_expression(*args, **kwargs)  # type: ignore[misc]
+        return super().resolve_expression(*args, **kwargs)
 
     # Each of these reaches the database.
     def _fetch_all(self) -> None:
@@ -103,7 +104,8 @@ class TenantQuerySet(models.QuerySet[M]):
 
     def _update(self, values: Any) -> int:
         self._check()
-        return super()._update(values)  # type: ignore[misc]
+        changed: int = super()._update(values)  # type: ignore[misc]
+        return changed
 
     def _insert(self, *args: Any, **kwargs: Any) -> Any:
         self._check()
@@ -115,7 +117,7 @@ class TenantQuerySet(models.QuerySet[M]):
 
     def _raw_delete(self, using: str | None) -> int:
         self._check()
-        return super()._raw_delete(using)  # type: ignore[misc]
+        return super()._raw_delete(using)
 
     def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
         self._check()

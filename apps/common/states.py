@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from django.db import models, transaction
 
@@ -64,7 +64,9 @@ class StatefulModel(models.Model):
             if getattr(field, "auto_now", False)
         }
         moved = (
-            type(self)._default_manager.filter(pk=self.pk, status=source).update(status=status, **changes, **stamped)
+            cast(Any, type(self)._default_manager)
+            .filter(pk=self.pk, status=source)
+            .update(status=status, **changes, **stamped)
         )
         if not moved:
             raise Conflict(f"This {self._meta.verbose_name} changed at the same moment. Read it again.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from apps.common.models import UUIDModel
@@ -20,7 +22,7 @@ class Event(UUIDModel):
     relay_failures = models.PositiveIntegerField(default=0)
     relayed_at = models.DateTimeField(null=True)
 
-    objects = EventQuerySet.as_manager()
+    objects: Any = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-at", "-id"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from apps.common.models import TimestampedModel
@@ -68,7 +70,7 @@ class Operation(StatefulModel, TimestampedModel):
             models.Index(fields=["target_kind", "target_id", "-created_at"], name="operation_by_target"),
         ]
 
-    objects = OperationQuerySet.as_manager()
+    objects: Any = OperationQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.target_id}"

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from django.db import models
 
 from apps.operations.states import PENDING, OperationStatus
 
+if TYPE_CHECKING:
+    from apps.operations.models import Operation
 
-class OperationQuerySet(models.QuerySet[Any]):
+    _Operations = models.QuerySet[Operation]
+else:
+    _Operations = models.QuerySet
+
+
+class OperationQuerySet(_Operations):
     """Operations by what has to happen to them."""
 
-    def due(self, now: datetime) -> OperationQuerySet:
+    def due(self, now: datetime) -> Self:
         """Waiting to be claimed, the urgent ones first."""
         return self.filter(status=OperationStatus.QUEUED, next_attempt_at__lte=now).order_by(
             "-priority", "next_attempt_at", "id"
         )
 
-    def abandoned(self, now: datetime) -> OperationQuerySet:
+    def abandoned(self, now: datetime) -> Self:
         """Claimed by a worker that has not been heard of since its lease ran out."""
         return self.filter(status=OperationStatus.RUNNING, lease_until__lt=now).order_by("lease_until", "id")
 
-    def pending(self) -> OperationQuerySet:
+    def pending(self) -> Self:
         return self.filter(status__in=PENDING)
 
-    def on_target(self, target_kind: str, target_id: UUID | str) -> OperationQuerySet:
+    def on_target(self, target_kind: str, target_id: UUID | str) -> Self:
         return self.filter(target_kind=target_kind, target_id=str(target_id))
 
-    def of_workspace(self, workspace_id: UUID) -> OperationQuerySet:
+    def of_workspace(self, workspace_id: UUID) -> Self:
         return self.filter(workspace_id=workspace_id)
 
-    def held_by(self, operation_id: UUID, attempt: int) -> OperationQuerySet:
+    def held_by(self, operation_id: UUID, attempt: int) -> Self:
         """The operation, as long as this attempt holds its lease: every write of a worker goes through here."""
         return self.filter(pk=operation_id, attempt=attempt, status=OperationStatus.RUNNING)

@@ -75,6 +75,11 @@ class SchemaSlotQuerySet(models.QuerySet["SchemaSlot"]):
         """Fit for a workspace of the release with this fingerprint, oldest first."""
         return self.filter(status=SlotStatus.READY, fingerprint=fingerprint).order_by("created_at")
 
+    def with_ready_count(self) -> Self:
+        """Each with ``ready_count``, how many stand ready: counted in the same query."""
+        counted = self.model._default_manager.filter(status=SlotStatus.READY).order_by().values("status")
+        return self.annotate(ready_count=models.Subquery(counted.annotate(count=models.Count("pk")).values("count")))
+
     def making(self) -> Self:
         return self.filter(status=SlotStatus.MAKING)
 

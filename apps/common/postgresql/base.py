@@ -18,6 +18,8 @@ from django_tenants.utils import quote_schema_name
 #: What may share a message with SET. Others (VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE) refuse the implicit
 #: transaction of a message with several statements.
 _FOLDABLE = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"})
+#: What looks nothing up, and must get through in a transaction that has failed, where a SET would be refused.
+_TRANSACTION_CONTROL = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "BEGIN"})
 
 
 class _PathMixin:
@@ -28,7 +30,7 @@ class _PathMixin:
 
     def _execute(self, sql: Any, params: Any, *ignored: Any) -> Any:
         path = self.db.path_to_set()
-        if path is None:
+        if path is None or _is_transaction_control(sql):
             return super()._execute(sql, params, *ignored)  # type: ignore[misc]
         if not _is_foldable(sql):
             self._set_path(path)
@@ -108,7 +110,15 @@ class DatabaseWrapper(TenantDatabaseWrapper):  # type: ignore[misc]
 
 
 def _is_foldable(sql: Any) -> bool:
-    return isinstance(sql, str) and sql[:16].lstrip("( \n\t").partition(" ")[0].upper() in _FOLDABLE
+    return _first_word(sql) in _FOLDABLE
+
+
+def _is_transaction_control(sql: Any) -> bool:
+    return _first_word(sql) in _TRANSACTION_CONTROL
+
+
+def _first_word(sql: Any) -> str:
+    return sql[:16].lstrip("( \n\t").partition(" ")[0].upper() if isinstance(sql, str) else ""
 
 
 def _set_statement(path: Sequence[str]) -> str:

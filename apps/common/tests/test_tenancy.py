@@ -249,6 +249,20 @@ def test_fault_03_entering_inside_a_savepoint_that_is_rolled_back(two: tuple[Any
         assert server_path() == first.schema_name
 
 
+def test_fault_03_failure_right_after_entering_can_be_rolled_back(two: tuple[Any, Any]) -> None:
+    """The path was to travel with the statement that failed; the rollback must get through without it."""
+    first, second = two
+    for place in (first, second):
+        with enter(place), pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM nothing_here")
+        assert server_path() == "public"
+    with pytest.raises(DatabaseError), transaction.atomic(), enter(first):
+        App.objects.raw("SELECT * FROM nothing_here")
+    assert not connection.needs_rollback
+    with enter(second):
+        assert server_path() == second.schema_name
+
+
 def test_fault_03_connection_that_was_lost_comes_back_in_the_right_place(
     committed_database: str, django_db_blocker: Any
 ) -> None:

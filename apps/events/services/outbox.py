@@ -26,7 +26,7 @@ def emit_event(
     """
     if not is_declared(type):
         raise ValueError(f"Nobody declared the event type {type}")
-    event = Event.objects.create(type=type, at=now, workspace_id=workspace_id, data=dict(data), relay_after=now)
+    event: Event = Event.objects.create(type=type, at=now, workspace_id=workspace_id, data=dict(data), relay_after=now)
     if consumers():
         with enter_public():
             enqueue("events.relay")

@@ -123,7 +123,7 @@ def settle_failure(row: Operation, failure: Failure, *, step: str, now: datetime
 def back_off(failures: int) -> timedelta:
     """How long to wait after so many failures: doubled each time up to a limit, and spread, so that what failed
     together doesn't come back together."""
-    whole = min(settings.OPERATION_BACKOFF_BASE * 2 ** min(failures - 1, 20), settings.OPERATION_BACKOFF_MAX)
+    whole: timedelta = min(settings.OPERATION_BACKOFF_BASE * 2 ** min(failures - 1, 20), settings.OPERATION_BACKOFF_MAX)
     return whole * random.uniform(0.5, 1.0)
 
 

@@ -37,7 +37,7 @@ def request_operation(
     """
     definition = require_kind(kind)
     with enter_public():
-        operation = Operation.objects.create(
+        operation: Operation = Operation.objects.create(
             kind=kind,
             group=definition.group,
             workspace_id=workspace_id,

@@ -20,4 +20,5 @@ def stop_operations(*, workspace_id: UUID, but: UUID, actor: Actor, now: datetim
             cancel_operation(operation_id=operation_id, actor=actor, now=now)
         except (OperationFinished, TooLateToCancel):
             continue  # it ends by itself
-    return others.filter(status=OperationStatus.RUNNING).count()
+    running: int = others.filter(status=OperationStatus.RUNNING).count()
+    return running

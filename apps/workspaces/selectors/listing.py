@@ -22,7 +22,7 @@ def visible_memberships(actor: Actor) -> MembershipQuerySet:
     working_for = getattr(actor, "membership", None)
     if working_for is not None:
         return found.filter(pk=working_for.pk)
-    if actor.kind == ActorKind.SERVICE_ACCOUNT:
+    if actor.kind == ActorKind.SERVICE_ACCOUNT and actor.id is not None:
         return found.filter(pk=actor.id)
     return found.filter(user_id=actor.user_id) if actor.user_id else found.none()
 

@@ -26,7 +26,7 @@ from apps.workspaces.errors import SlugTaken, TooManyWorkspaces
 from apps.workspaces.models import Membership, Workspace
 from apps.workspaces.models.membership import built_in_role_id
 from apps.workspaces.services.config import check_config
-from apps.workspaces.services.slots import claim_slot, condemn_slot
+from apps.workspaces.services.slots import claim_slot, condemn_slot, is_pool_low
 from apps.workspaces.services.slugs import derived_slugs, random_suffix, require_not_held
 from apps.workspaces.signals import workspace_created
 from apps.workspaces.states import WorkspaceStatus
@@ -78,7 +78,7 @@ def create_workspace(
         actor=actor,
         now=now,
     )
-    with enter_public(), transaction.atomic():
+    with enter_public():
         return _with_free_slug(slugs, lambda chosen: _place(draft, chosen))
 
 
@@ -86,7 +86,7 @@ def create_default_workspace(*, owner: Any, actor: Actor, now: datetime) -> Work
     """The workspace that everybody gets, however they were made."""
     name = f"{owner.name}’s workspace"[:100] if owner.name else "My workspace"
     slug_source = owner.name or f"team {random_suffix(6)}"
-    with enter_public(), transaction.atomic():
+    with enter_public():
         draft = _Draft(
             owner=owner,
             name=name,
@@ -127,7 +127,7 @@ def _with_free_slug(slugs: Iterator[str], place: Callable[[str], Workspace]) -> 
 
 
 def _place(draft: _Draft, slug: str) -> Workspace:
-    """The workspace in a schema of the pool, else without one. Raises SlugTaken."""
+    """The workspace in a schema of the pool, else without one; each try is one transaction. Raises SlugTaken."""
     condemned: set[UUID] = set()
     while True:
         slot = None
@@ -147,7 +147,8 @@ def _place(draft: _Draft, slug: str) -> Workspace:
             condemned.add(slot.pk)
             condemn_slot(slot_id=slot.pk, reason=str(error))
             continue
-        enqueue("workspaces.keep_pool")
+        if is_pool_low(slot):
+            enqueue("workspaces.keep_pool")
         return workspace
     return _place_later(draft, slug)
 

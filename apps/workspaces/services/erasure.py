@@ -64,9 +64,7 @@ def memberships_of_person(user: Any) -> list[dict[str, Any]]:
 
 def _memberships(user_id: UUID) -> list[Membership]:
     """In the order in which their workspaces are locked, so that two erasures never wait for each other."""
-    return list(
-        Membership.objects.present().filter(user_id=user_id).select_related("role").order_by("workspace_id")
-    )
+    return list(Membership.objects.present().filter(user_id=user_id).select_related("role").order_by("workspace_id"))
 
 
 def _is_last_owner(membership: Membership) -> bool:

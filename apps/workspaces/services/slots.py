@@ -25,13 +25,19 @@ def claim_slot(*, excluding: Collection[UUID] = ()) -> SchemaSlot | None:
 
     To be called in a transaction. Callers never wait for one another: each takes another row.
     """
-    ready = SchemaSlot.objects.ready(release_fingerprint())
+    ready = SchemaSlot.objects.ready(release_fingerprint()).with_ready_count()
     if excluding:
         ready = ready.exclude(pk__in=excluding)
     slot: SchemaSlot | None = ready.select_for_update(skip_locked=True).first()
     if slot is not None:
         slot.move_to(SlotStatus.CLAIMED)
     return slot
+
+
+def is_pool_low(claimed: SchemaSlot) -> bool:
+    """Whether half of the pool is gone, as it was seen when this slot was claimed; the schedule tops it up anyway."""
+    left: int = claimed.ready_count - 1  # type: ignore[attr-defined]
+    return left <= settings.SLOT_POOL_SIZE // 2
 
 
 def condemn_slot(*, slot_id: UUID, reason: str) -> None:
