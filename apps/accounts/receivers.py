@@ -17,7 +17,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.accounts.services.addresses import announce_verified
+from apps.accounts.services.addresses import announce_verified, forget_pending_addresses
 from apps.accounts.services.mfa import check_owner
 from apps.accounts.services.sessions import end_family, end_sessions, register_session
 from apps.accounts.services.sign_in import record_failed_sign_in
@@ -70,6 +70,7 @@ def end_other_sessions(request: Any, user: User, **kwargs: Any) -> None:
     """A new password, chosen on the pages: signed out everywhere else."""
     end_sessions(user=user, except_key=request.session.session_key)
     UserSession.objects.create_from_request(request)
+    forget_pending_addresses(user=user)
     _record(request, user, "auth.password_changed")
 
 
@@ -77,6 +78,7 @@ def end_other_sessions(request: Any, user: User, **kwargs: Any) -> None:
 def end_all_sessions(request: Any, user: User, **kwargs: Any) -> None:
     """A forgotten password, replaced on the pages: signed out everywhere."""
     end_sessions(user=user)
+    forget_pending_addresses(user=user)
     _record(request, user, "auth.password_reset", actor_user=user)
 
 

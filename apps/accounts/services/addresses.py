@@ -94,6 +94,11 @@ def prove_address(*, user_id: UUID, email: str, now: datetime) -> None:
         announce_verified(user=user, email=email, now=now)
 
 
+def forget_pending_addresses(*, user: User) -> None:
+    """Let no change of address wait any longer: its link may be in the hands of whoever was in the account before."""
+    EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
+
+
 def announce_verified(*, user: User, email: str, now: datetime) -> None:
     """Tell the outbox and upper apps that an address is proved, in the transaction in which it is."""
     emit_event(type="user.email_verified", workspace_id=None, data={"user": str(user.pk), "email": email}, now=now)

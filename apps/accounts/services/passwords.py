@@ -14,6 +14,7 @@ from django.db import transaction
 from apps.accounts.errors import KeyRefused, PasswordRefused
 from apps.accounts.models import User
 from apps.accounts.selectors import find_user
+from apps.accounts.services.addresses import forget_pending_addresses
 from apps.accounts.services.attempts import count_mail_request, count_sign_in
 from apps.accounts.services.notices import absolute, send_message, send_notice
 from apps.accounts.services.sessions import end_sessions, keep_session
@@ -126,6 +127,7 @@ def _refused() -> KeyRefused:
 def _set(user: User, password: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password", "updated_at"])
+    forget_pending_addresses(user=user)
 
 
 def _target(user: User) -> Target:

@@ -10,10 +10,12 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.test import Client
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from apps.accounts.models import OutgoingMail, User
 from apps.accounts.services.addresses import prove_address
 from apps.accounts.services.mail import deliver_due_mail
+from apps.accounts.services.passwords import reset_context
 from apps.accounts.tests.factories import PASSWORD
 from apps.audit.models import AuditEvent
 
@@ -262,3 +264,34 @@ def test_a_link_for_an_address_that_somebody_else_registered_meanwhile(user, bro
     assert (refused.status_code, refused.json()["code"]) == (409, "email_taken")
     user.refresh_from_db()
     assert user.email != "new@example.com"
+
+
+@pytest.mark.parametrize("way", ["reset by the API", "changed by the API", "reset on the page", "changed on the page"])
+def test_a_new_password_ends_a_change_of_address_that_waits(
+    user, browser, mailoutbox, sign_in, bearer, way: str
+) -> None:
+    """Whoever was in the account before could else take it back by the link that they were sent."""
+    prove_address(user_id=user.pk, email=user.email, now=timezone.now())
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    browser.post("/accounts/email/", {"action_add": "", "email": "mallory@example.com"})
+    link = link_of(mailoutbox, "confirm-email/")
+    new = "another good phrase 43"
+    if way == "reset by the API":
+        given = {"key": reset_context(user)["key"], "password": new}
+        assert APIClient().post("/api/v1/auth/password/reset", given, format="json").status_code == 204
+    elif way == "changed by the API":
+        given = {"current_password": PASSWORD, "new_password": new}
+        client = bearer(sign_in(user)["access"])
+        assert client.post("/api/v1/auth/password/change", given, format="json").status_code == 204
+    elif way == "reset on the page":
+        page = Client()
+        form = page.get(reset_context(user)["password_reset_url"], follow=True).request["PATH_INFO"]
+        page.post(form, {"password1": new, "password2": new})
+    else:
+        browser.post("/accounts/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
+    user.refresh_from_db()
+    assert user.check_password(new)
+    Client().post(link)
+    user.refresh_from_db()
+    assert user.email != "mallory@example.com"
+    assert list(EmailAddress.objects.filter(user=user).values_list("email", flat=True)) == [user.email]
