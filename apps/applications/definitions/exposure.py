@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.applications.definitions.blocks import form_actions, iter_blocks, iter_expressions
+from apps.applications.definitions.page_walk import form_actions, iter_blocks, iter_expressions
 
 _PATH = re.compile(r"(?<![\w.])result((?:\s*\.\s*[A-Za-z_]\w*\b(?!\s*\())+)")
 

@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 
 from apps.applications.definitions.actions import iter_actions, workflow_reference
-from apps.applications.definitions.blocks import iter_blocks, iter_expressions
 from apps.applications.definitions.markdown import find_scripts
+from apps.applications.definitions.page_walk import iter_blocks, iter_expressions
 from apps.applications.definitions.patterns import is_catastrophic
 from apps.applications.definitions.schema import compiled_definition_schema
 from apps.common.canonical_json import MAX_DEPTH, canonical_dumps

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from apps.applications.definitions.blocks import form_actions, iter_blocks, iter_expressions
+from apps.applications.definitions.page_walk import form_actions, iter_blocks, iter_expressions
 from apps.common.expressions import Program, compile_expression
 from apps.common.schemas import InputSchema
 from apps.runtime.pages.fields import Field, build_fields

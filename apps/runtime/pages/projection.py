@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.applications.definitions.blocks import iter_blocks, iter_expressions
+from apps.applications.definitions.page_walk import iter_blocks, iter_expressions
 
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _CHAIN = re.compile(r"(?<![\w.])result((?:\s*\.\s*[A-Za-z_]\w*\b(?!\s*\())*)")
