@@ -14,8 +14,8 @@ from benchmarks.bars import tell
 from benchmarks.load import Request, requests_per_second
 from benchmarks.measure import alternate, seconds
 from benchmarks.places import database
-from benchmarks.report import Result
 from benchmarks.references import prepare_reference
+from benchmarks.report import Result
 from benchmarks.servers import granian, serving
 
 LISTED = 100_000

@@ -11,8 +11,8 @@ from benchmarks.bars import tell
 from benchmarks.load import Request, requests_per_second
 from benchmarks.measure import alternate
 from benchmarks.places import database
-from benchmarks.report import Result
 from benchmarks.references import prepare_reference
+from benchmarks.report import Result
 from benchmarks.servers import granian, serving
 
 OURS, PLAIN, STOCK = 21520, 21521, 21522

@@ -71,38 +71,13 @@ def _creation_seconds() -> float:
 
 def _stock_seconds(samples: int = 5) -> float:
     """The median time in which stock django-tenants makes and migrates a schema with the same tables, seconds."""
-    from django_tenants.migration_executors.base import run_migrations
+    from benchmarks.references.stock_migration import migrate_schema
 
     def create() -> None:
         name = f"stock_{uuid4().hex}"
         with connection.cursor() as cursor:
             cursor.execute(f'CREATE SCHEMA "{name}"')
-        run_migrations(
-            [],
-            {
-                "verbosity": 0,
-                "interactive": False,
-                "database": "default",
-                "skip_checks": True,
-                "plan": False,
-                "fake": False,
-                "fake_initial": False,
-                "run_syncdb": False,
-                "check_unapplied": False,
-                "app_label": None,
-                "migration_name": None,
-                "prune": False,
-                "traceback": False,
-                "no_color": True,
-                "force_color": False,
-                "stdout": None,
-                "stderr": None,
-            },
-            "standard",
-            name,
-            allow_atomic=True,
-        )
-        connection.set_schema_to_public()
+        migrate_schema(name)
 
     create()
     return statistics.median(seconds(create) for _ in range(samples))
