@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
 
-if TYPE_CHECKING:
-    from apps.events.models import Event
 
-    _Events = models.QuerySet[Event]
-else:
-    _Events = models.QuerySet
-
-
-class EventQuerySet(_Events):
+class EventQuerySet(models.QuerySet[Any]):
     """Events by whom they concern and what has to happen to them."""
 
     def to_relay(self, now: datetime) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -23,6 +24,14 @@ class UserManager(BaseUserManager["User"]):
         user.set_password(password)
         user.save(using=self._db)
         return user
+
+    def bulk_create(self, objs: Iterable[User], *args: Any, **kwargs: Any) -> list[User]:
+        """One by one, in one transaction: everybody gets what everybody gets, however they were made."""
+        people = list(objs)
+        with transaction.atomic(using=self._db):
+            for person in people:
+                person.save(using=self._db, force_insert=True)
+        return people
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         """An operator; here staff and superuser are the same."""

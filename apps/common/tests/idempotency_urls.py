@@ -26,7 +26,7 @@ ERRORS = {
 
 def add_row(name: str) -> User:
     count = User.objects.filter(name=name).count()
-    (row,) = User.objects.bulk_create([User(email=f"{name}{count}@example.com", name=name)])
+    (row,) = User.objects.all().bulk_create([User(email=f"{name}{count}@example.com", name=name)])
     return row
 
 

@@ -27,7 +27,7 @@ def people(db: None) -> list[Any]:
 
 def _add(address: str, name: str) -> Any:
     """A row alone, without all that belongs to a person who registers."""
-    (row,) = User.objects.bulk_create([User(email=f"{address}@example.com", name=name)])
+    (row,) = User.objects.all().bulk_create([User(email=f"{address}@example.com", name=name)])
     return row
 
 

@@ -21,8 +21,8 @@ def set_app_lookup(lookup: AppLookup) -> None:
 
 
 def find_app(workspace: Workspace, reference: str) -> UUID | None:
-    """The id of the app of ``workspace`` with this id or slug; None when it has none such."""
-    if _lookup is None:
+    """The id of the app of ``workspace`` with this id or slug; None when it has none such, or no schema yet."""
+    if _lookup is None or not workspace.fingerprint:
         return None
     with enter(workspace):
         return _lookup(reference)

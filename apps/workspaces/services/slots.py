@@ -37,7 +37,7 @@ def claim_slot(*, excluding: Collection[UUID] = ()) -> SchemaSlot | None:
 def is_pool_low(claimed: SchemaSlot) -> bool:
     """Whether half of the pool is gone, as it was seen when this slot was claimed; the schedule tops it up anyway."""
     left: int = claimed.ready_count - 1  # type: ignore[attr-defined]
-    return left <= settings.SLOT_POOL_SIZE // 2
+    return left <= int(settings.SLOT_POOL_SIZE) // 2
 
 
 def condemn_slot(*, slot_id: UUID, reason: str) -> None:

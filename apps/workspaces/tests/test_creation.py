@@ -29,6 +29,7 @@ def test_everybody_gets_a_workspace_however_they_were_made(make_user: Any, djang
         make_user(name="Ada"),
         django_user_model.objects.create_superuser("op@example.com", "x"),
         django_user_model.objects.create(email="plain@example.com"),
+        django_user_model.objects.bulk_create([django_user_model(email="bulk@example.com")])[0],
     ):
         own = Workspace.objects.get(owner=person)
         assert own.status == WorkspaceStatus.ACTIVE
