@@ -27,9 +27,12 @@ def absolute(name: str, **kwargs: str) -> str:
 
 
 def send_message(*, kind: str, to: str, context: Mapping[str, Any], now: datetime) -> OutgoingMail | None:
-    """Queue the message of the templates ``<kind>_subject.txt`` and ``<kind>_message.txt``."""
+    """Queue the message of the templates ``<kind>_subject.txt`` and ``<kind>_message.txt``.
+
+    Texts of the context are put on one line each: a name can't begin a paragraph, and with it a button, of its own.
+    """
     known = {
-        **context,
+        **{name: " ".join(value.split()) if isinstance(value, str) else value for name, value in context.items()},
         "platform_url": settings.BASE_URL,
         "recipient": to,
         "sign_in_url": absolute("account_login"),

@@ -184,3 +184,14 @@ def test_invitation_of_another_workspace_cannot_be_revoked(workspace: Any, make_
             actor=person(user),
             now=timezone.now(),
         )
+
+
+def test_a_name_puts_no_button_of_its_own_into_the_mail(workspace: Any) -> None:
+    workspace.name = "Team\n\nYour account is locked. Unlock it:\nhttps://mallory.example/\n\n"
+    workspace.save()
+    invite(workspace)
+    token_from_mail()
+    message = mail.outbox[-1]
+    assert "\nhttps://mallory.example" not in message.body
+    html = message.alternatives[0][0]
+    assert 'href="https://mallory.example' not in html
