@@ -8,13 +8,14 @@ the same judge that programs meet. Nothing that was typed is ever lost: the page
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from apps.common import canonical_json
+from apps.common.canonical_json import MalformedJson
 from apps.common.errors import FieldError
 from apps.runtime.pages.fields import Field, iter_fields, value_as_text
 
@@ -157,16 +158,9 @@ def _read_lines(items: Mapping[str, Any], text: str) -> list[Any]:
 
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise _Unreadable("This JSON is nested too deeply.") from None
-    except ValueError as problem:
-        where = f" (line {problem.lineno}, column {problem.colno})" if isinstance(problem, json.JSONDecodeError) else ""
-        raise _Unreadable(f"This is not valid JSON{where}.") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
+        return canonical_json.loads(text)
+    except MalformedJson as problem:
+        raise _Unreadable(problem.detail) from None
 
 
 # --- Words ----------------------------------------------------------------------------------------------------------

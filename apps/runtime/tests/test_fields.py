@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.http import QueryDict
@@ -182,3 +183,13 @@ def test_a_value_in_its_field() -> None:
     assert value_as_text({"type": "number"}, 3.0) == ("3",)
     assert value_as_text({"type": "boolean"}, True) == ("true",)
     assert value_as_text({"type": "array", "items": {"type": "string"}}, ["a", "b"]) == ("a\nb",)
+
+
+@pytest.mark.parametrize(
+    "typed", [r'[{"b": "\u0000"}]', r'[{"b": "\ud800"}]', '[{"a": 1, "a": 2}]', "[" * 70 + "]" * 70]
+)
+def test_json_in_a_form_is_read_like_any_json(typed: str) -> None:
+    """What couldn't be stored with the run is told beside the field."""
+    fields = build_fields({"type": "object", "properties": {"rows": SCHEMA["properties"]["rows"]}})
+    submission = read_submission(fields, QueryDict(urlencode({"rows": typed})), lambda inputs, **_: ())
+    assert [error.pointer for error in submission.errors] == ["/rows"]
