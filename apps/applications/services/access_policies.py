@@ -60,7 +60,8 @@ def change_access_policy(
     ``changes`` may name every field of the policy, ``password`` (None clears it) and ``rotate_link`` (True makes a new
     link token; whoever has the old one is out). The audience ``link`` gets a token when it has none, and loses it when
     the audience becomes another one.
-    Raises MayNotExpose for an audience that lets anonymous visitors in, without the right to; StaleRevision when the
+    Raises MayNotExpose for an audience that lets anonymous visitors in, or for letting them in from more addresses,
+    without the right to; StaleRevision when the
     policy isn't at an ``expected`` revision; InvalidInput; AppNotFound.
     """
     cleaned = _checked(changes, workspace)
@@ -69,7 +70,8 @@ def change_access_policy(
         require_revision(policy, expected)
         before = _visible(policy)
         _apply(policy, cleaned)
-        if policy.audience != before["audience"] and is_anonymous(policy.audience) and not may_expose:
+        opens = policy.audience != before["audience"] or _reach_further(policy.addresses, before["addresses"])
+        if opens and is_anonymous(policy.audience) and not may_expose:
             raise MayNotExpose
         different = {name: [before[name], value] for name, value in _visible(policy).items() if before[name] != value}
         if not different:
@@ -145,6 +147,19 @@ def _checked(changes: Mapping[str, Any], workspace: GrantedWorkspace) -> dict[st
     if errors:
         raise InvalidInput(errors=errors)
     return cleaned
+
+
+def _reach_further(addresses: list[str], before: list[str]) -> bool:
+    """Whether a list of addresses lets somebody in whom the one before it kept out."""
+    if not before:
+        return False
+    known = [ipaddress.ip_network(block) for block in before]
+    wanted = [ipaddress.ip_network(block) for block in addresses]
+    return not wanted or any(not any(_is_within(block, outer) for outer in known) for block in wanted)
+
+
+def _is_within(block: Any, outer: Any) -> bool:
+    return block.version == outer.version and bool(block.subnet_of(outer))
 
 
 def _checked_list(name: str, given: list[str], check: Any, most: int, errors: list[FieldError]) -> list[str]:

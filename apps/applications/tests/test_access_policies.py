@@ -138,3 +138,17 @@ def test_of_two_who_change_the_same_revision_one_is_told(api: Any, policy_url: s
     tag = api.get(policy_url)["ETag"]
     assert api.patch(policy_url, {"visitor_limit": 7}, headers={"If-Match": tag}).status_code == 200
     assert api.patch(policy_url, {"visitor_limit": 8}, headers={"If-Match": tag}).status_code == 412
+
+
+@pytest.mark.parametrize("addresses", [[], ["192.0.2.0/24", "198.51.100.0/24"], ["192.0.0.0/16"], ["2001:db8::/32"]])
+def test_opening_to_strangers_elsewhere_needs_the_right_to(
+    api: Any, as_role: Any, policy_url: str, workspace: Any, addresses: list[str]
+) -> None:
+    opened = api.patch(policy_url, {"audience": "public", "addresses": ["192.0.2.0/24"]})
+    assert opened.status_code == 200
+    developer = as_role("developer")
+    refused = developer.patch(policy_url, {"addresses": addresses})
+    assert (refused.status_code, refused.json()["code"]) == (403, "exposure_denied")
+    assert stored(workspace).addresses == ["192.0.2.0/24"]
+    assert developer.patch(policy_url, {"addresses": ["192.0.2.7"]}).status_code == 200
+    assert developer.patch(policy_url, {"audience": "members", "addresses": []}).status_code == 200
