@@ -170,6 +170,7 @@ MEMBER_ACTS = (
         run=_remove_member,
         allowed=lambda row: row.status != MembershipStatus.LEFT,
         danger=True,
+        when_not_active=True,
     ),
 )
 

@@ -58,7 +58,8 @@ class Act:
 
     ``run(context, **cleaned form)`` calls a service and returns the sentence that tells the success; an AppRunError
     that it raises is shown instead. ``allowed(row)`` says whether the row's state permits it. ``code`` is the
-    permission that members need; operators need none. ``bulk`` offers it for several rows at once in the list.
+    permission that members need; operators need none. ``bulk`` offers it for several rows at once in the list. In the
+    console of a workspace that isn't active there are only those with ``when_not_active``.
     """
 
     name: str
@@ -71,3 +72,4 @@ class Act:
     icon: str = "play_arrow"
     danger: bool = False
     bulk: bool = False
+    when_not_active: bool = False

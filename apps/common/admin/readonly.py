@@ -179,7 +179,9 @@ class WorkspaceAdmin(ReadOnlyAdmin):
 
     def may_act(self, request: HttpRequest, act: Act) -> bool:
         grant = workspace_grant(request)
-        return grant is not None and grant.allows(act.code)
+        if grant is None or not (act.when_not_active or grant.workspace.status == "active"):
+            return False
+        return grant.allows(act.code)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         queryset: QuerySet[Model] = super().get_queryset(request)

@@ -292,3 +292,37 @@ def test_console_lists_cannot_be_asked_for_what_they_do_not_show(
         assert client.get(table).status_code == 200
         assert client.get(f"{table}?{column}__startswith=a").status_code == 400
         assert client.get(f"{table}?{column}=a").status_code == 400
+
+
+@pytest.mark.parametrize("status", ["suspended", "closing", "closed"])
+def test_a_workspace_that_is_not_active_is_only_read_in_its_console(
+    browser: Any, user: Any, make_user: Any, workspace: Workspace, status: str
+) -> None:
+    member = _add_member(workspace, make_user(), "viewer")
+    with enter(workspace):
+        app = App.objects.get()
+    Workspace.objects.filter(pk=workspace.pk).update(status=status, purge_after=timezone.now())
+    client = browser(user)
+    address = f"/admin/w/{workspace.slug}/applications/app/{app.pk}"
+    assert "/act/" not in client.get(f"{address}/change/").content.decode()
+    assert client.post(f"{address}/act/publish/", {"note": ""}).status_code == 403
+    with enter(workspace):
+        assert App.objects.get().status == "draft"
+    # As in the API, somebody can be sent away at any time.
+    members = f"/admin/w/{workspace.slug}/workspaces/membership/{member.pk}"
+    assert client.post(f"{members}/act/suspend/", {}).status_code == 403
+    assert client.post(f"{members}/act/remove/", {}).status_code == 302
+    member.refresh_from_db()
+    assert member.status == "left"
+
+
+@pytest.mark.parametrize("address", ["/admin/accounts/user/?q=%00", "/admin/w/{slug}/applications/app/?q=%00"])
+def test_nonsense_in_a_search_is_no_fault_of_the_server(
+    browser: Any, make_user: Any, workspace: Workspace, address: str
+) -> None:
+    operator = make_user(is_staff=True)
+    _add_member(workspace, operator, "viewer")
+    client = browser(operator)
+    client.raise_request_exception = False
+    assert client.get(address.format(slug=workspace.slug)).status_code in {200, 302, 400}
+    assert client.get(address.format(slug=workspace.slug).replace("?q=%00", "%00/change/")).status_code in {302, 404}
