@@ -8,6 +8,7 @@ from typing import Any
 
 from rest_framework.serializers import BaseSerializer
 
+from apps.common.api.filters import Filters
 from apps.common.api.pagination import Listing
 
 Item = type[BaseSerializer[Any]]
@@ -27,10 +28,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Something else than JSON: ``media_type`` and what it is, for the documentation."""
+    """Something else than JSON: ``media_type``, what it is and the filters it takes, for the documentation."""
 
     media_type: str
     description: str
+    filters: type[Filters] | None = None
 
 
 #: A serializer answers 200 with one thing, None answers 204; a mapping gives each status its own.

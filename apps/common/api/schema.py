@@ -120,7 +120,9 @@ class AutoSchema(StockAutoSchema):
         return []
 
     def _get_filter_parameters(self) -> list[Any]:
-        return list(_listing_parameters(self.output)) if isinstance(self.output, Listing) else []
+        if isinstance(self.output, Listing):
+            return list(_listing_parameters(self.output))
+        return list(_filter_parameters(self.output.filters)) if isinstance(self.output, Raw) else []
 
     def _get_pagination_parameters(self) -> list[Any]:
         return []
@@ -283,14 +285,21 @@ _PROBLEM_SENTENCES = {
 }
 
 
-def _listing_parameters(listing: Listing) -> Iterator[dict[str, Any]]:
+def _query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
     query: Any = OpenApiParameter.QUERY
+    shown: dict[str, Any] = build_parameter_type(name=name, schema=schema, location=query, description=description)
+    return shown
+
+
+def _filter_parameters(filters: type[Filters] | None) -> Iterator[dict[str, Any]]:
+    if filters is not None:
+        for name, schema in _filter_schemas(filters):
+            yield _query_parameter(name, schema, "")
+
+
+def _listing_parameters(listing: Listing) -> Iterator[dict[str, Any]]:
+    parameter = _query_parameter
     orders = sorted(f"{sign}{name}" for name in listing.columns for sign in ("", "-"))
-
-    def parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-        shown: dict[str, Any] = build_parameter_type(name=name, schema=schema, location=query, description=description)
-        return shown
-
     yield parameter("cursor", {"type": "string"}, "From `next` or `previous` of another page.")
     limit = {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
     yield parameter("limit", limit, "Items in a page.")
@@ -298,9 +307,7 @@ def _listing_parameters(listing: Listing) -> Iterator[dict[str, Any]]:
     yield parameter("fields", {"type": "string"}, "Names of fields to answer, with commas between.")
     if listing.search:
         yield parameter("q", {"type": "string"}, "Words that all have to occur.")
-    if listing.filters is not None:
-        for name, schema in _filter_schemas(listing.filters):
-            yield parameter(name, schema, "")
+    yield from _filter_parameters(listing.filters)
 
 
 def _filter_schemas(filters: type[Filters]) -> Iterator[tuple[str, dict[str, Any]]]:

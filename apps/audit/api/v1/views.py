@@ -28,7 +28,7 @@ class AuditViewSet(WorkspaceViewSet):
             search=("actor_name", "action", "target_name"),
             filters=AuditFilters,
         ),
-        "export": Raw("text/csv", "The trail, newest first, as CSV (or NDJSON with as=ndjson)."),
+        "export": Raw("text/csv", "The trail, newest first, as CSV (or NDJSON with as=ndjson).", ExportFilters),
     }
 
     def list(self, request: Request, workspace: str) -> Response:
