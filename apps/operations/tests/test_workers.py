@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -13,7 +15,7 @@ from django.utils import timezone
 
 from apps.common.actors import SYSTEM
 from apps.operations.models import Operation
-from apps.operations.services.engine import claim_operation
+from apps.operations.services.engine import claim_operation, run_operation
 from apps.operations.services.requests import request_operation
 from apps.operations.services.sweep import sweep_operations
 from apps.operations.tests import probe
@@ -83,3 +85,42 @@ def test_fault_16_two_claim_the_same_one_one_wins() -> None:
         assert sum(pool.map(claim, range(8))) == 1
     assert status(operation) == "running"
     assert operation.attempt == 1
+
+
+def test_heartbeat_extends_the_lease_of_a_long_step(settings: Any) -> None:
+    settings.OPERATION_HEARTBEAT = timedelta(seconds=0.1)
+    settings.OPERATION_LEASE = timedelta(seconds=0.5)
+    operation = ask(second="sleep", seconds=1.5)
+    seen: list[bool] = []
+
+    def watch() -> None:
+        for _ in range(10):
+            time.sleep(0.12)
+            row = Operation.objects.get(pk=operation.pk)
+            seen.append(row.status == "running" and row.lease_until > timezone.now())
+        connection.close()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    run_operation(operation_id=operation.pk, owner="test", clock=timezone.now)
+    watcher.join()
+    assert status(operation) == "succeeded"
+    assert all(seen[1:9]), seen
+
+
+def test_worker_whose_operation_was_taken_over_records_nothing(settings: Any) -> None:
+    settings.OPERATION_HEARTBEAT = timedelta(seconds=0.1)
+    operation = ask(second="sleep", seconds=1)
+
+    def take_over() -> None:
+        wait_for(lambda: Operation.objects.filter(pk=operation.pk, current_step="second").exists())
+        Operation.objects.filter(pk=operation.pk).update(attempt=99, lease_owner="another")
+        connection.close()
+
+    rival = threading.Thread(target=take_over)
+    rival.start()
+    run_operation(operation_id=operation.pk, owner="slow", clock=timezone.now)
+    rival.join()
+    assert (status(operation), operation.attempt) == ("running", 99)
+    assert [record["name"] for record in operation.steps if record["done_at"]] == ["first"]
+    assert "third" not in probe.effects()
