@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.userkit import user_field
 from allauth.core import context
@@ -20,7 +21,7 @@ from django.utils import timezone
 from apps.accounts.errors import TooManyAttempts
 from apps.accounts.models import User
 from apps.accounts.services.addresses import normalise_email
-from apps.accounts.services.attempts import count_registration, count_sign_in
+from apps.accounts.services.attempts import count_mail_sent, count_registration, count_sign_in
 from apps.accounts.services.mfa import open_sealed, seal_secret
 from apps.accounts.services.notices import absolute, send_message
 from apps.accounts.services.passwords import check_new_password
@@ -30,6 +31,18 @@ from apps.common.api.addresses import caller_address
 from apps.common.api.views import actor_of
 from apps.common.errors import InvalidInput
 
+log = structlog.get_logger(__name__)
+
+#: Messages that anyone can have sent to any address; the others tell people of changes, and always leave.
+_SENT_ON_REQUEST = frozenset(
+    {
+        "account/email/account_already_exists",
+        "account/email/email_confirmation",
+        "account/email/email_confirmation_signup",
+        "account/email/password_reset_key",
+        "account/email/unknown_account",
+    }
+)
 #: What a session is listed under when nobody knows where it came from (a socket instead of an address).
 _UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a value, not a binding
 
@@ -117,12 +130,24 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_password_reset_mail(user, email, {**context, "key": f"{context['uid']}-{context['key']}"})
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """allauth's mail goes the way of ours: queued with the change, sent by a worker, limited per address."""
+        """allauth's mail goes the way of ours: queued with the change, sent by a worker, limited per recipient, and,
+        where anyone can have it sent, per sender: what is too much is left out, as silently as the answer is the same.
+        """
+        if template_prefix in _SENT_ON_REQUEST and not self._may_send(template_prefix):
+            return
         now = timezone.now()
         known = {name: value for name, value in context.items() if name not in {"request", "current_site"}}
         known.setdefault("at", context.get("timestamp", now))
         known.setdefault("address", context.get("ip", ""))
         send_message(kind=template_prefix, to=email, context=known, now=now)
+
+    def _may_send(self, template_prefix: str) -> bool:
+        try:
+            count_mail_sent(address=caller_address(context.request))
+        except TooManyAttempts:
+            log.warning("mail_held_back", kind=template_prefix)
+            return False
+        return True
 
 
 class MfaAdapter(DefaultMFAAdapter):

@@ -29,6 +29,13 @@ def count_mail_request(*, address: str) -> None:
     _count("mail-request", address, settings.RATE_SIGN_IN)
 
 
+def count_mail_sent(*, address: str) -> None:
+    """Count one message that somebody at this address had sent to wherever they liked. Raises TooManyAttempts above
+    ``RATE_SIGN_IN``.
+    """
+    _count("mail-sent", address, settings.RATE_SIGN_IN)
+
+
 def count_registration(*, address: str) -> None:
     """Count one registration from this address. Raises TooManyAttempts above ``RATE_REGISTRATION``."""
     _count("registration", address, settings.RATE_REGISTRATION)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from apps.accounts.models import RefreshToken
+from apps.accounts.models import OutgoingMail, RefreshToken
 from apps.accounts.tests.conftest import code_of
+from apps.accounts.models import OutgoingMail
 from apps.accounts.tests.factories import PASSWORD
 from apps.audit.models import AuditEvent
 
@@ -64,3 +65,17 @@ def test_registering_there_makes_the_same_person(db) -> None:
     assert AuditEvent.objects.filter(action="user.registered").count() == 1
     refused = post("auth/signup", {"email": "a@mailinator.com", "password": PASSWORD})
     assert refused.status_code == 400
+
+
+def test_it_sends_no_flood_of_mail(user, settings) -> None:
+    settings.RATE_SIGN_IN = "3/60"
+    for number in range(8):
+        asked = post("auth/password/request", {"email": f"somebody-{number}@example.com"})
+        assert asked.status_code == 200, "the answer tells nothing"
+    assert OutgoingMail.objects.filter(kind="account/email/unknown_account").count() == 3
+    browser = Client()
+    browser.force_login(user)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    for number in range(8):
+        browser.post("/accounts/email/", {"action_add": "", "email": f"another-{number}@example.com"})
+    assert not OutgoingMail.objects.filter(to__startswith="another-").exists()
