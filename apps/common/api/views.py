@@ -197,6 +197,8 @@ class ApiView(APIView):
             if hasattr(response, "render"):
                 response.render()
                 self._tag(response)
+            # Nobody keeps an answer unasked; one with an ETag its own caller may, to ask again with it.
+            response.headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in response else "no-store")
             return response
         finally:
             leave_workspace()
