@@ -41,6 +41,9 @@ class CopyInput(Input):
 
 class DraftInput(Input):
     definition = serializers.JSONField(help_text="See GET /definition-schema.")
+    revision = serializers.IntegerField(
+        required=False, help_text="As read, so that what GET answered can be sent back. If-Match decides, not this."
+    )
 
 
 class VersionInput(Input):

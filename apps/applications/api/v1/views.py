@@ -169,7 +169,7 @@ class AppViewSet(AppActions):
             actor=self.actor,
             expected=self.expected,
             now=self.now,
-            **self.read(),
+            definition=self.read()["definition"],
         )
         return self.answer(saved, revision=revision_of(saved, column="draft_revision"))
 
