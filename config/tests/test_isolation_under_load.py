@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -65,56 +64,80 @@ def _make_tenant(number: int) -> Tenant:
     return Tenant(mark, workspace.slug, {"Authorization": f"Api-Key {key.presented}"}, ids)
 
 
-def _visit(client: httpx.Client, mine: Tenant, other: Tenant, numbers: Any, chance: random.Random) -> tuple[str, str]:
-    """One request; returns its kind and what is wrong with the answer, if anything."""
-    kind = chance.choice(["list", "read", "members", "audit", "write", "page", "run", "foreign", "foreign id"])
-    base = f"/api/v1/workspaces/{mine.slug}"
-    if kind == "list":
-        names = [item["name"] for item in client.get(f"{base}/apps", headers=mine.headers).json()["items"]]
-        return kind, "" if names and all(mine.mark in name for name in names) else str(names)
-    if kind == "read":
-        app = client.get(f"{base}/apps/{chance.choice(mine.app_ids)}", headers=mine.headers).json()
-        return kind, "" if mine.mark in app.get("name", "") else str(app)
-    if kind == "members":
-        people = [item["user"]["email"] for item in client.get(f"{base}/members", headers=mine.headers).json()["items"]]
-        return kind, "" if people == [f"{mine.mark}@example.com"] else str(people)
-    if kind == "audit":
-        acts = client.get(f"{base}/audit?action=app.create", headers=mine.headers).json()["items"]
+@dataclass
+class Caller:
+    """One caller's requests; each returns what is wrong with the answer, or nothing."""
+
+    client: httpx.Client
+    chance: random.Random
+
+    def visit(self, mine: Tenant, other: Tenant) -> tuple[str, str]:
+        kind = self.chance.choice(KINDS)
+        return kind, getattr(self, kind)(mine, other)
+
+    def _get(self, tenant: Tenant, path: str, *, as_: Tenant | None = None) -> httpx.Response:
+        address = f"/api/v1/workspaces/{tenant.slug}/{path}"
+        return self.client.get(address, headers=(as_ or tenant).headers)
+
+    def list_apps(self, mine: Tenant, other: Tenant) -> str:
+        names = [item["name"] for item in self._get(mine, "apps").json()["items"]]
+        return "" if names and all(mine.mark in name for name in names) else str(names)
+
+    def read_app(self, mine: Tenant, other: Tenant) -> str:
+        app = self._get(mine, f"apps/{self.chance.choice(mine.app_ids)}").json()
+        return "" if mine.mark in app.get("name", "") else str(app)
+
+    def list_members(self, mine: Tenant, other: Tenant) -> str:
+        people = [item["user"]["email"] for item in self._get(mine, "members").json()["items"]]
+        return "" if people == [f"{mine.mark}@example.com"] else str(people)
+
+    def read_trail(self, mine: Tenant, other: Tenant) -> str:
+        acts = self._get(mine, "audit?action=app.create").json()["items"]
         foreign = [act for act in acts if mine.mark not in act["target"]["name"] and act["target"]["name"] != "Home"]
-        return kind, str(foreign) if foreign else ""
-    if kind == "write":
-        body = {"name": f"New {mine.mark} {next(numbers)}"}
-        made = client.post(f"{base}/apps", json=body, headers=mine.headers)
-        return kind, "" if made.status_code in {201, 402, 409} else made.text
-    if kind == "page":
-        page = client.get(f"/runtime/{mine.slug}/adder").text
-        return kind, "" if f"Adder of {mine.mark}" in page else page[:400]
-    if kind == "run":
-        first, second = chance.randrange(1000), chance.randrange(1000)
+        return str(foreign) if foreign else ""
+
+    def make_app(self, mine: Tenant, other: Tenant) -> str:
+        body = {"name": f"New {mine.mark} {self.chance.random()}"}
+        made = self.client.post(f"/api/v1/workspaces/{mine.slug}/apps", json=body, headers=mine.headers)
+        return "" if made.status_code == 201 and mine.mark in made.json()["name"] else made.text
+
+    def see_page(self, mine: Tenant, other: Tenant) -> str:
+        page = self.client.get(f"/runtime/{mine.slug}/adder").text
+        return "" if f"Adder of {mine.mark}" in page else page[:400]
+
+    def run_action(self, mine: Tenant, other: Tenant) -> str:
+        first, second = self.chance.randrange(1000), self.chance.randrange(1000)
         body = {"action": "add", "inputs": {"a": first, "b": second}}
-        run = client.post(f"/runtime/{mine.slug}/adder", json=body, headers={"Accept": "application/json"}).json()
-        return kind, "" if run.get("outputs") == {"sum": first + second} else str(run)
-    if kind == "foreign":
-        answer = client.get(f"/api/v1/workspaces/{other.slug}/apps", headers=mine.headers)
-        return kind, "" if answer.status_code == 404 else answer.text
-    answer = client.get(f"{base}/apps/{chance.choice(other.app_ids)}", headers=mine.headers)
-    return kind, "" if answer.status_code == 404 else answer.text
+        headers = {"Accept": "application/json"}
+        run = self.client.post(f"/runtime/{mine.slug}/adder", json=body, headers=headers).json()
+        return "" if run.get("outputs") == {"sum": first + second} else str(run)
+
+    def ask_for_foreign_apps(self, mine: Tenant, other: Tenant) -> str:
+        answer = self._get(other, "apps", as_=mine)
+        return "" if answer.status_code == 404 else answer.text
+
+    def ask_for_foreign_app(self, mine: Tenant, other: Tenant) -> str:
+        answer = self._get(mine, f"apps/{self.chance.choice(other.app_ids)}")
+        return "" if answer.status_code == 404 else answer.text
+
+
+KINDS = sorted(name for name in vars(Caller) if name.partition("_")[0] in {"list", "read", "make", "see", "run", "ask"})
 
 
 def test_fault_05_32_threads_over_20_workspaces_read_their_own_rows(committed_database: str, tmp_path: Path) -> None:
     call_command("bootstrap", slots=2 * WORKSPACES, verbosity=0)
     tenants = [_make_tenant(number) for number in range(WORKSPACES)]
     web = Web(committed_database, tmp_path / "web.log")
-    findings, lock, numbers = Findings(), threading.Lock(), count()
+    findings, lock = Findings(), threading.Lock()
     until = time.monotonic() + SECONDS
 
     def call_around(seed: int) -> None:
-        chance = random.Random(seed)
         with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=30) as client:
+            caller = Caller(client, random.Random(seed))
             while time.monotonic() < until:
-                mine, other = chance.sample(tenants, 2)
+                mine, other = caller.chance.sample(tenants, 2)
                 try:
-                    kind, wrong = _visit(client, mine, other, numbers, chance)
+                    kind, wrong = caller.visit(mine, other)
                 except (KeyError, ValueError, httpx.HTTPError) as error:
                     kind, wrong = "error", repr(error)
                 with lock:
@@ -131,5 +154,5 @@ def test_fault_05_32_threads_over_20_workspaces_read_their_own_rows(committed_da
     finally:
         web.stop()
     assert not findings.wrong, findings.wrong[:5]
-    assert len(findings.requests) == 9
+    assert set(findings.requests) == set(KINDS)
     assert findings.requests.total() > 300, findings.requests
