@@ -7,7 +7,6 @@ from django.test import Client
 
 from apps.accounts.models import OutgoingMail, RefreshToken
 from apps.accounts.tests.conftest import code_of
-from apps.accounts.models import OutgoingMail
 from apps.accounts.tests.factories import PASSWORD
 from apps.audit.models import AuditEvent
 
