@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from apps.common.errors import NotFound
 from apps.workspaces.models import Invitation, Membership, Role
@@ -12,8 +12,12 @@ from apps.workspaces.querysets import RoleQuerySet
 
 
 def members_of(workspace_id: UUID) -> QuerySet[Membership]:
-    """Those who haven't left, with their person and role."""
-    return Membership.objects.present().people().filter(workspace_id=workspace_id).select_related("user", "role")
+    """Those who haven't left, with their person and role.
+
+    ``person_email`` and ``person_name`` are there to order by: a membership may be without a person, these aren't.
+    """
+    people = Membership.objects.present().people().filter(workspace_id=workspace_id)
+    return people.select_related("user", "role").annotate(person_email=F("user__email"), person_name=F("user__name"))
 
 
 def service_accounts_of(workspace_id: UUID) -> QuerySet[Membership]:

@@ -59,7 +59,7 @@ class MemberViewSet(ApiViewSet):
     outputs = {
         "list": Listing(
             MemberOutput,
-            orders={"joined_at": "joined_at", "email": "user__email", "name": "user__name"},
+            orders={"joined_at": "joined_at", "email": "person_email", "name": "person_name"},
             search=("user__name", "user__email"),
             filters=MemberFilters,
         ),
