@@ -7,7 +7,7 @@ transaction, is carried out in earnest for every schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +18,7 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 
-from apps.common.schema_ddl import fingerprint_of, run_script, tenant_app_labels
+from apps.common.schema_ddl import fingerprint_of, record_of, run_script, tenant_app_labels
 from apps.common.tenancy import SchemaRef, enter
 
 #: app label and name of a migration.
@@ -60,7 +60,7 @@ def make_release(loader: MigrationLoader) -> Release:
     """The release that ``loader`` has read."""
     labels = tenant_app_labels()
     order = tuple(key for key in _full_order(loader) if key[0] in labels)
-    return Release(loader=loader, order=order, fingerprint=fingerprint_of(list(order)))
+    return Release(loader=loader, order=order, fingerprint=fingerprint_of(order))
 
 
 @lru_cache(maxsize=1)
@@ -91,7 +91,7 @@ def plan_upgrade(release: Release, applied: frozenset[Key]) -> Upgrade:
             graph.nodes[key].mutate_state(state, preserve=False)
     migrations = tuple(graph.nodes[key] for key in release.order if key in missing)
     return Upgrade(
-        source=fingerprint_of(list(applied)),
+        source=fingerprint_of(applied),
         target=release.fingerprint,
         migrations=migrations,
         state=state,
@@ -110,7 +110,7 @@ def migrate_in_earnest(upgrade: Upgrade, schema_name: str) -> str:
         for migration in upgrade.migrations:
             with connection.schema_editor(atomic=False) as editor:
                 state = migration.apply(state, editor)
-            record = _record_of([migration])
+            record = record_of([(migration.app_label, migration.name)])
             statements.append(record)
             run_script(record, schema_name=schema_name)
     return "\n".join(statements)
@@ -119,11 +119,6 @@ def migrate_in_earnest(upgrade: Upgrade, schema_name: str) -> str:
 def replay(script: str, schema_name: str) -> None:
     """Repeat in another schema what was recorded in one, in the caller's transaction."""
     run_script(script, schema_name=schema_name)
-
-
-def _record_of(migrations: Sequence[Migration]) -> str:
-    rows = ", ".join(f"('{migration.app_label}', '{migration.name}', now())" for migration in migrations)
-    return f"INSERT INTO django_migrations (app, name, applied) VALUES {rows};"  # noqa: S608 - names of our files
 
 
 def _full_order(loader: MigrationLoader) -> list[Key]:
