@@ -47,7 +47,7 @@ def workspace_console(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
         request: HttpRequest, respond: Callable[[HttpRequest], HttpResponse], prefix: str, path: str, workspace: object
     ) -> HttpResponse:
         outer_prefix, outer_path = get_script_prefix(), request.path_info
-        request.urlconf = "config.urls_workspace_console"  # type: ignore[assignment]
+        request.urlconf = "config.urls_workspace_console"
         request.path_info = path
         set_script_prefix(prefix)
         try:

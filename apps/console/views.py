@@ -38,7 +38,7 @@ def switch_workspace(request: HttpRequest) -> HttpResponse:
 def visit_workspace(request: HttpRequest, slug: str) -> HttpResponse:
     """The door: an operator says why before looking into a workspace that isn't theirs."""
     workspace = find_workspace(slug)
-    if not request.user.is_staff or workspace is None:  # type: ignore[union-attr]
+    if not request.user.is_staff or workspace is None:
         raise Http404
     home = f"/admin/w/{slug}/"
     form = VisitForm(request.POST or None, initial={"next": request.GET.get("next", home)})

@@ -7,7 +7,7 @@ from apps.common.admin import PlatformAdmin, platform_site
 from apps.plans.models import Dimension, Plan, PlanLimit
 
 
-class PlanLimitInline(TabularInline):  # type: ignore[misc]
+class PlanLimitInline(TabularInline):
     """A plan's limits, on its page."""
 
     model = PlanLimit

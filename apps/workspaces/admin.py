@@ -205,14 +205,14 @@ class SlugHoldAdmin(PlatformAdmin):
 
 
 class _Memberships:
-    list_display = ("__str__", "workspace", "role", "status", "joined_at")
+    list_display: Sequence[str] = ("__str__", "workspace", "role", "status", "joined_at")
     list_filter = ("status",)
     list_select_related = ("workspace", "user", "role")
     search_fields = ("user__email", "user__name", "service_account_name", "workspace__slug")
 
 
 class _Invitations:
-    list_display = ("email", "workspace", "role", "status", "expires_at")
+    list_display: Sequence[str] = ("email", "workspace", "role", "status", "expires_at")
     list_filter = ("status",)
     list_select_related = ("workspace", "role")
     search_fields = ("email", "workspace__slug")
@@ -221,7 +221,7 @@ class _Invitations:
 
 
 class _Roles:
-    list_display = ("name", "code", "workspace")
+    list_display: Sequence[str] = ("name", "code", "workspace")
     list_select_related = ("workspace",)
     search_fields = ("name", "code", "workspace__slug")
 

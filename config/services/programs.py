@@ -47,7 +47,11 @@ def read_source() -> str:
 def find_postgres(*, data: Path) -> ServerProgram:
     """The one that made the data if there are any, else the first found. Raises ProgramMissing."""
     source = read_source()
-    found = [*(_system_postgres() if source != "wheels" else ()), *(_wheel_postgres() if source != "system" else ())]
+    found: list[ServerProgram] = []
+    if source != "wheels":
+        found += _system_postgres()
+    if source != "system":
+        found += _wheel_postgres()
     version_file = data / "PG_VERSION"
     if version_file.exists():
         made_by = int(version_file.read_text().split(".")[0])

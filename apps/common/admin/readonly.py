@@ -24,7 +24,7 @@ from apps.common.api.views import actor_of
 from apps.common.errors import AppRunError, InvalidInput
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(ModelAdmin):
     """The base of both: lists with search, a page of values, acts."""
 
     acts: ClassVar[Sequence[Act]] = ()

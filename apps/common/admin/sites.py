@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
@@ -25,7 +26,9 @@ from apps.common.permissions import Grant
 _PASSWORD_PAGE = "/accounts/password/change/"  # noqa: S105 - an address
 
 #: The one exception to our Content-Security-Policy: Unfold's Alpine.js evaluates expressions and sets inline styles.
-console_csp = csp_replace({"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]})
+console_csp: Callable[[Callable[..., Any]], Callable[..., Any]] = csp_replace(
+    {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
+)
 
 
 #: Rows of one table that a search shows; who looks for more goes to the table.

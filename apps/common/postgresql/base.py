@@ -77,8 +77,11 @@ class PathDebugCursor(_PathMixin, CursorDebugWrapper):
     """The same, which writes its queries down."""
 
 
-class DatabaseWrapper(TenantDatabaseWrapper):  # type: ignore[misc]
+class DatabaseWrapper(TenantDatabaseWrapper):
     """``search_path_set_schemas`` is what the server's session has; None when that isn't known."""
+
+    search_path_set_schemas: list[str] | None
+    _setting_search_path: bool
 
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
         on_server = self.search_path_set_schemas

@@ -1,6 +1,7 @@
 """One structured line per event on standard output, each with the id of the request that caused it."""
 
 import structlog
+from structlog.typing import Processor
 
 from config.env import env
 
@@ -11,7 +12,7 @@ ACCESS_LOG = env.bool("ACCESS_LOG", default=True)
 #: Who sends it as a bearer token may read /metrics; without one, only this machine may.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-_shared = [
+_shared: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
