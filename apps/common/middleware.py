@@ -52,11 +52,19 @@ def request_id(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         finally:
             leave_workspace()
         response.headers["X-Request-Id"] = identifier
+        if _is_signed_in(request):
+            # Where a page says nothing itself, what was made for one person is kept by nobody.
+            response.headers.setdefault("Cache-Control", "private, no-store")
         _record(request, response, time.perf_counter() - started)
         return response
 
     middleware.process_exception = expected_error  # type: ignore[attr-defined]
     return middleware
+
+
+def _is_signed_in(request: HttpRequest) -> bool:
+    """Whether somebody was found to be signed in by a cookie; asks nobody who wasn't asked before."""
+    return bool(getattr(getattr(request, "_cached_user", None), "is_authenticated", False))
 
 
 def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
