@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,11 @@ def make_environment(settings: LaunchSettings, *, database_url: str, redis_url: 
     environment.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     environment.setdefault("BASE_URL", settings.base_url)
     environment.setdefault("LOG_FORMAT", "console")
+    # Where the web processes add their metrics up (prometheus_client); counts begin anew with each start.
+    metrics = settings.data_dir / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(mode=0o700)
+    environment.setdefault("PROMETHEUS_MULTIPROC_DIR", str(metrics))
     if not environment.get("SECRET_KEY"):
         environment["SECRET_KEY"] = read_secret(settings.data_dir / "django-secret.key")
     if not environment.get("SECRETS_KEYS"):
