@@ -7,6 +7,7 @@ counts in the process and reconciles with Redis a few times a second: for what h
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,6 +70,20 @@ class Count:
     @property
     def remaining(self) -> int:
         return max(0, self.rate.limit - self.used)
+
+
+@lru_cache(maxsize=4096)
+def counted_as(address: str) -> str:
+    """The address by which a caller is counted: of IPv6 the network of 64 bits, which is one household's or machine's
+    to choose addresses from (RFC 6177), an IPv4 address by itself.
+    """
+    try:
+        known = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(known), 64), strict=False).network_address)
 
 
 def hit(scope: str, key: str, rate: Rate) -> Count:

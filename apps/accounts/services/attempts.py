@@ -11,12 +11,12 @@ import hashlib
 from django.conf import settings
 
 from apps.accounts.errors import TooManyAttempts
-from apps.common.rates import Rate, hit
+from apps.common.rates import Rate, counted_as, hit
 
 
 def count_sign_in(*, email: str, address: str) -> None:
     """Count one attempt for this account from this address. Raises TooManyAttempts above ``RATE_SIGN_IN``."""
-    _count("sign-in", f"{email.strip().lower()}|{address}", settings.RATE_SIGN_IN)
+    _count("sign-in", f"{email.strip().lower()}|{counted_as(address)}", settings.RATE_SIGN_IN)
 
 
 def count_code(*, user_id: object) -> None:
@@ -26,19 +26,19 @@ def count_code(*, user_id: object) -> None:
 
 def count_mail_request(*, address: str) -> None:
     """Count one request for mail from this address. Raises TooManyAttempts above ``RATE_SIGN_IN``."""
-    _count("mail-request", address, settings.RATE_SIGN_IN)
+    _count("mail-request", counted_as(address), settings.RATE_SIGN_IN)
 
 
 def count_mail_sent(*, address: str) -> None:
     """Count one message that somebody at this address had sent to wherever they liked. Raises TooManyAttempts above
     ``RATE_SIGN_IN``.
     """
-    _count("mail-sent", address, settings.RATE_SIGN_IN)
+    _count("mail-sent", counted_as(address), settings.RATE_SIGN_IN)
 
 
 def count_registration(*, address: str) -> None:
     """Count one registration from this address. Raises TooManyAttempts above ``RATE_REGISTRATION``."""
-    _count("registration", address, settings.RATE_REGISTRATION)
+    _count("registration", counted_as(address), settings.RATE_REGISTRATION)
 
 
 def _count(scope: str, subject: str, rate: str) -> None:

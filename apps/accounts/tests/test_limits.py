@@ -114,3 +114,13 @@ def test_the_attempts_table_is_no_plain_list_of_addresses(user, redis_is_down) -
     attempt(user.email, "not this one")
     assert not RateCount.objects.filter(bucket__contains=user.email).exists()
     assert RateCount.objects.exists()
+
+
+def test_addresses_of_one_ipv6_network_are_one_callers(user, settings) -> None:
+    settings.RATE_SIGN_IN = "3/60"
+    given = {"email": user.email, "password": "not this one"}
+    codes = [
+        APIClient(REMOTE_ADDR=f"2001:db8::{number}").post("/api/v1/auth/login", given, format="json").status_code
+        for number in range(5)
+    ]
+    assert codes == [401] * 3 + [429] * 2

@@ -11,7 +11,7 @@ from django.conf import settings
 from apps.common.api.addresses import caller_address
 from apps.common.errors import RateLimited
 from apps.common.permissions import resolver
-from apps.common.rates import Count, Rate, hit_roughly
+from apps.common.rates import Count, Rate, counted_as, hit_roughly
 
 if TYPE_CHECKING:
     from apps.common.api.views import ApiView
@@ -31,7 +31,7 @@ def count_call(view: ApiView) -> None:
         actor = view.actor
         caller = f"{actor.kind}:{actor.id}"
     else:
-        caller = f"address:{caller_address(view.request)}"
+        caller = f"address:{counted_as(caller_address(view.request))}"
     view.request._request.caller = caller  # type: ignore[attr-defined]
     count = hit_roughly(_SCOPE, caller, Rate.parse(settings.RATE_API))
     view.headers.update(rate_headers(_SCOPE, count))

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from apps.common import rates, redis_access
 from apps.common.circuit import Circuit
 from apps.common.errors import RateLimited
-from apps.common.rates import Rate, RoughCounter, hit, require_rate
+from apps.common.rates import Rate, RoughCounter, counted_as, hit, require_rate
 from config.services.ports import pick_port
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("apps.common.tests.probe_urls")]
@@ -122,3 +122,17 @@ def test_a_circuit_pauses_and_tries_again() -> None:
     assert circuit.closed
     circuit.succeed()
     assert circuit.closed
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_caller(address: str, counted: str) -> None:
+    assert counted_as(address) == counted

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.applications.selectors import VisitPolicy
+from apps.common.rates import counted_as
 from apps.runtime.services.admission import Visitor
 from apps.runtime.services.limits import SHARED_ADDRESS, Allowance, RateLimits, RedisCounts
 from apps.runtime.services.recording import background
@@ -35,12 +36,12 @@ def count_visit(app_id: UUID, policy: VisitPolicy, visit: Visit | None, visitor:
     A visitor is known by their visit once its cookie came back; until then, and to bound how many visits one address
     may start, by their address. What a visitor asks beyond their own limit doesn't use up the app's.
     """
-    known = visit is not None and not visit.is_new
+    known, address = visit is not None and not visit.is_new, counted_as(visitor.address)
     if known:
-        shared = rate_limits.take(f"{app_id.hex}:@{visitor.address}", policy.visitor_limit * SHARED_ADDRESS)
+        shared = rate_limits.take(f"{app_id.hex}:@{address}", policy.visitor_limit * SHARED_ADDRESS)
         if not shared.allowed:
             return shared
-    own_key = visit.id.hex if visit is not None and known else visitor.address
+    own_key = visit.id.hex if visit is not None and known else address
     own = rate_limits.take(f"{app_id.hex}:{own_key}", policy.visitor_limit)
     if not own.allowed:
         return own

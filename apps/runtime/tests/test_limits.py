@@ -93,3 +93,12 @@ def test_fault_63_limits_fail_open_while_redis_is_away(settings: Any) -> None:
     assert limits.take("v", 1).allowed
     limits.synchronise()
     assert not limits.take("v", 1).allowed, "this process still counts for itself"
+
+
+@pytest.mark.django_db
+def test_fault_26_addresses_of_one_ipv6_network_are_one_visitors(workspace: Any) -> None:
+    publish_app(workspace, visitor_limit=3)
+    url = url_of(workspace)
+    statuses = [Client().get(url, REMOTE_ADDR=f"2001:db8:1:2::{n}").status_code for n in range(5)]
+    assert statuses == [200] * 3 + [429] * 2
+    assert Client().get(url, REMOTE_ADDR="2001:db8:1:3::1").status_code == 200

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apps.common.errors import AppRunError, InvalidActionInput
 from apps.common.ids import parse_id
+from apps.common.rates import counted_as
 from apps.runtime.errors import (
     DatabaseDown,
     ForgedRequest,
@@ -307,7 +308,7 @@ def _follow_link(exchange: Exchange, token: str) -> HttpResponse:
 def _take_password(exchange: Exchange, sent: Sent) -> HttpResponse:
     """The app's password: right, and the visit bears it; wrong, and each address has few tries."""
     app, policy = exchange.app.app, exchange.app.app.policy
-    tries = rate_limits.take(f"{app.id.hex}:password:{exchange.visitor.address}", PASSWORD_TRIES)
+    tries = rate_limits.take(f"{app.id.hex}:password:{counted_as(exchange.visitor.address)}", PASSWORD_TRIES)
     if not tries.allowed:
         raise TooManyRequests("Too many tries. Wait, then try again.", retry_after=tries.resets_in)
     if sent.is_json:
