@@ -40,3 +40,4 @@ class Circuit:
         if self._failing:
             log.info("part_available_again", part=self.name)
             self._failing = False
+            self._open_until = 0.0

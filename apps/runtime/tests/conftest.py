@@ -46,7 +46,8 @@ def published(committed_database: str) -> tuple[Any, Any]:
 @pytest.fixture
 def web(committed_database: str, relay: Relay, published: Any, tmp_path: Path) -> Iterator[Web]:
     parts = urlsplit(committed_database)
-    url = parts._replace(netloc=f"{parts.username}@127.0.0.1:{relay.port}").geturl()
+    caller = parts.netloc.rpartition("@")[0]
+    url = parts._replace(netloc=f"{caller}@127.0.0.1:{relay.port}").geturl()
     made = Web(url, tmp_path / "web.log")
     yield made
     made.stop()
