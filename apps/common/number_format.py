@@ -48,11 +48,6 @@ def format_number(value: float | Decimal, pattern: str) -> str:
     return f"{sign}{parts.prefix}{digits}{parts.suffix}"
 
 
-def check_pattern(pattern: str) -> None:
-    """Raises ``ValueError`` with a sentence for people unless ``pattern`` is one that ``format_number`` takes."""
-    _parse(pattern)
-
-
 @lru_cache(maxsize=256)
 def _parse(pattern: str) -> _NumberPattern:
     match = _PATTERN.fullmatch(pattern)

@@ -20,7 +20,6 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from apps.common.errors import RateLimited
 from apps.common.models import RateCount
 from apps.common.redis_access import attempt, client
 from apps.common.tenancy import enter_public
@@ -95,14 +94,6 @@ def hit(scope: str, key: str, rate: Rate) -> Count:
     counted = attempt(lambda: _in_redis(scope, key, rate, 1))
     used, milliseconds = counted if counted is not None else _in_database(scope, key, rate)
     return Count(rate, used, milliseconds / 1000)
-
-
-def require_rate(scope: str, key: str, rate: Rate, *, detail: str | None = None) -> Count:
-    """``hit``, but raises RateLimited, with the seconds to wait, once there were too many."""
-    count = hit(scope, key, rate)
-    if not count.allowed:
-        raise RateLimited(detail, retry_after=count.resets_in)
-    return count
 
 
 @dataclass(slots=True)

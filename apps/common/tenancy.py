@@ -10,8 +10,6 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.common.errors import WrongWorkspace
-
 PUBLIC = "public"
 SCHEMA_PREFIX = "ws_"
 
@@ -45,14 +43,6 @@ def current_schema() -> str:
 
 def in_workspace() -> bool:
     return current_schema() != PUBLIC
-
-
-def require_workspace() -> str:
-    """The present workspace's schema; raises WrongWorkspace outside of one."""
-    schema = current_schema()
-    if schema == PUBLIC:
-        raise WrongWorkspace("This belongs to a workspace, and none is entered.")
-    return schema
 
 
 @contextmanager

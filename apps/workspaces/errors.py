@@ -81,13 +81,6 @@ class ServiceAccountNameTaken(Conflict):
     detail = "There is a service account with this name already. Choose another name."
 
 
-class WorkspaceNotFound(NotFound):
-    """No such workspace, or none that this caller may know of."""
-
-    code = "workspace_not_found"
-    detail = "There is no workspace with this id or slug."
-
-
 class SlugTaken(Conflict):
     """The slug belongs to another workspace, or did until lately."""
 

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from apps.common.api.permissions import OPEN
 from apps.common.api.views import ApiView
-from apps.common.rates import Rate, require_rate
+from apps.common.errors import RateLimited
+from apps.common.rates import Rate, hit
 
 handler500 = "apps.common.api.faults.server_error"
 
@@ -30,7 +31,9 @@ class GuardedView(ApiView):
     required = {"post": OPEN}
 
     def post(self, request: Any) -> Response:
-        require_rate("sign-in", request.data["key"], Rate(3, 60))
+        count = hit("sign-in", request.data["key"], Rate(3, 60))
+        if not count.allowed:
+            raise RateLimited(retry_after=count.resets_in)
         return Response({})
 
 

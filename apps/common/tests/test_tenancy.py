@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.applications.models import AccessPolicy, App
 from apps.common.errors import WrongWorkspace
-from apps.common.tenancy import current_schema, enter, enter_public, require_workspace
+from apps.common.tenancy import current_schema, enter, enter_public
 from apps.workflows.models import Run, StepRun
 
 
@@ -278,13 +278,6 @@ def test_fault_03_connection_that_was_lost_comes_back_in_the_right_place(
         connection.close()
         assert server_path() == "public"
         connection.close()
-
-
-def test_outside_every_workspace_there_is_none(two: tuple[Any, Any]) -> None:
-    with pytest.raises(WrongWorkspace):
-        require_workspace()
-    with enter(two[0]):
-        assert require_workspace() == two[0].schema_name
 
 
 def server_path() -> str:

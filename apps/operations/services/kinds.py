@@ -122,7 +122,3 @@ def require_kind(name: str) -> Kind:
     if kind is None:
         raise ValueError(f"Nobody registered the operation kind {name}")
     return kind
-
-
-def all_kinds() -> list[Kind]:
-    return sorted(_kinds.values(), key=lambda kind: kind.name)

@@ -60,6 +60,3 @@ RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=True)
 # Parts that are down
 REDIS_PAUSE = timedelta(seconds=5)
 SESSION_CACHE_LIFETIME = timedelta(minutes=5)
-
-# Outbound calls
-OUTBOUND_TIMEOUT = timedelta(seconds=30)
