@@ -160,12 +160,12 @@ def purge_counts(*, now: datetime) -> int:
 
 
 @lru_cache(maxsize=1)
-def _script() -> Any:
-    return client().register_script(_COUNT)
+def _script(connections: Any) -> Any:
+    return connections.register_script(_COUNT)
 
 
 def _in_redis(scope: str, key: str, rate: Rate, amount: int) -> tuple[int, int]:
-    used, left = _script()(
+    used, left = _script(client())(
         keys=[f"{settings.REDIS_KEY_PREFIX}rate:{scope}:{rate.seconds}:{key}"], args=[amount, rate.seconds * 1000]
     )
     return int(used), int(left)
