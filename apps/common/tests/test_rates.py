@@ -26,7 +26,7 @@ def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
         port=pick_port(preferred=None, taken=set()), socket_connect_timeout=0.5, retry=redis_access.client().get_retry()
     )
     monkeypatch.setattr(redis_access, "circuit", Circuit("redis", pause=5))
-    monkeypatch.setattr(rates, "_script", lambda: nobody.register_script("return {1, 1}"))
+    monkeypatch.setattr(rates, "client", lambda: nobody)
     for name in ("default", "global"):
         monkeypatch.setattr(caches[name]._cache, "get_client", lambda *_, **__: nobody)
 
