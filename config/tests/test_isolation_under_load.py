@@ -14,9 +14,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from apps.access.services.keys import create_key
-from apps.accounts.tests.factories import UserFactory
+from apps.accounts.tests.factories import UserFactory, act_as
 from apps.applications.models import App
-from apps.common.actors import Actor, ActorKind
 from apps.common.permissions import resolver
 from apps.common.tenancy import enter
 from apps.runtime.tests.factories import adder, publish_app
@@ -51,7 +50,7 @@ def _make_tenant(number: int) -> Tenant:
     mark = f"mark{number:02d}x"
     owner = UserFactory(name=f"Owner {mark}", email=f"{mark}@example.com")
     workspace = create_test_workspace(owner=owner, slug=mark, name=f"Place {mark}")
-    actor = Actor(kind=ActorKind.USER, id=owner.pk, name=owner.name, user_id=owner.pk)
+    actor = act_as(owner)
     grant = resolver().grant_for(actor, workspace.slug)
     assert grant is not None
     key = create_key(workspace=workspace, name=mark, scopes=sorted(grant.codes), actor=actor, grant=grant, now=now)

@@ -14,7 +14,7 @@ from apps.access.models import ApiKey
 from apps.audit.models import AuditEvent
 from apps.common.models import IdempotencyRecord
 from apps.common.tenancy import enter
-from apps.workspaces.models import Membership, Role
+from apps.workspaces.models import Role
 from apps.workspaces.tests.factories import add_member
 
 pytestmark = pytest.mark.django_db
@@ -342,6 +342,6 @@ class TestServiceAccountKeys:
             workspace=workspace, code="keeper", name="Keeper", codes=["service_accounts.manage", "keys.manage"]
         )
         person = make_user()
-        Membership.objects.create(workspace=workspace, user=person, role=role, joined_at=timezone.now())
+        add_member(workspace, person, role)
         answer = make_client(person).post(f"{keys}/{made['id']}/rotate", {})
         assert (answer.status_code, answer.json()["code"]) == (403, "grants_more_than_held")

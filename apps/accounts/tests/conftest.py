@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import caches
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -15,7 +14,7 @@ from rest_framework.test import APIClient
 from apps.accounts.services import attempts, presence
 from apps.accounts.services.addresses import prove_address
 from apps.accounts.services.mfa import activate_totp, begin_totp
-from apps.accounts.tests.factories import PASSWORD
+from apps.accounts.tests.factories import PASSWORD, code_of
 from apps.common.actors import SYSTEM
 from apps.common.rates import hit
 
@@ -53,11 +52,6 @@ def bearer() -> Callable[..., APIClient]:
         return client
 
     return make
-
-
-def code_of(secret: str, *, steps: int = 0) -> str:
-    """What an authenticator app with this secret shows now (or some steps of 30 seconds later)."""
-    return format_hotp_value(hotp_value(secret, int(timezone.now().timestamp()) // 30 + steps))
 
 
 @pytest.fixture

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import factory
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.common.actors import Actor, ActorKind
 
 PASSWORD = "correct horse 42"
 
@@ -24,3 +27,13 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
         return model_class.objects.create_user(**{"password": PASSWORD, **kwargs})
+
+
+def act_as(user: User, **more: Any) -> Actor:
+    """The person as who acts, without a request."""
+    return Actor(kind=ActorKind.USER, id=user.pk, name=user.name, user_id=user.pk, **more)
+
+
+def code_of(secret: str, *, steps: int = 0) -> str:
+    """What an authenticator app with this secret shows now (or some steps of 30 seconds later)."""
+    return str(format_hotp_value(hotp_value(secret, int(timezone.now().timestamp()) // 30 + steps)))

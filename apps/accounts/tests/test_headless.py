@@ -6,8 +6,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import OutgoingMail, RefreshToken
-from apps.accounts.tests.conftest import code_of
-from apps.accounts.tests.factories import PASSWORD
+from apps.accounts.tests.factories import PASSWORD, code_of
 from apps.audit.models import AuditEvent
 
 pytestmark = pytest.mark.django_db

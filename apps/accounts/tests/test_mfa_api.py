@@ -14,8 +14,7 @@ from rest_framework.test import APIClient
 from apps.accounts.models import OutgoingMail
 from apps.accounts.services.addresses import prove_address
 from apps.accounts.services.mfa import accept_code
-from apps.accounts.tests.conftest import code_of
-from apps.accounts.tests.factories import PASSWORD, UserFactory
+from apps.accounts.tests.factories import PASSWORD, UserFactory, code_of
 from apps.audit.models import AuditEvent
 from apps.secrets.errors import SealBroken
 

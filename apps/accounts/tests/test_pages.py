@@ -7,7 +7,6 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -16,17 +15,13 @@ from apps.accounts.models import OutgoingMail, User
 from apps.accounts.services.addresses import prove_address
 from apps.accounts.services.mail import deliver_due_mail
 from apps.accounts.services.passwords import reset_context
-from apps.accounts.tests.factories import PASSWORD
+from apps.accounts.tests.factories import PASSWORD, code_of
 from apps.audit.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
 
 OPEN_PAGES = ["login/", "signup/", "password/reset/", "password/reset/done/", "inactive/", "confirm-email/"]
 OWN_PAGES = ["", "email/", "password/change/", "2fa/", "sessions/", "logout/"]
-
-
-def code_of(secret: str, *, steps: int = 0) -> str:
-    return format_hotp_value(hotp_value(secret, int(timezone.now().timestamp()) // 30 + steps))
 
 
 @pytest.fixture

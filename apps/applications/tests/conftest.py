@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.tenancy import enter
-from apps.workspaces.models import Membership, Role
+from apps.workspaces.tests.factories import add_member
 
 
 @pytest.fixture
@@ -31,8 +30,7 @@ def as_role(make_user: Any, make_client: Any, workspace: Any) -> Callable[[str],
 
     def join(code: str) -> APIClient:
         person = make_user()
-        role = Role.objects.get(workspace=None, code=code)
-        Membership.objects.create(workspace=workspace, user=person, role=role, joined_at=timezone.now())
+        add_member(workspace, person, code)
         client: APIClient = make_client(person)
         return client
 

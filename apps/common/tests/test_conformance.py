@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from apps.access.services.keys import create_key
-from apps.common.actors import Actor, ActorKind
+from apps.accounts.tests.factories import act_as
 from apps.common.permissions import resolver
 
 _EXAMPLES = 3
@@ -32,7 +32,7 @@ _CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance
 @pytest.fixture
 def key(user: Any, workspace: Any) -> str:
     """A key that may do whatever its owner may."""
-    actor = Actor(kind=ActorKind.USER, id=user.pk, user_id=user.pk, name=user.name)
+    actor = act_as(user)
     grant = resolver().grant_for(actor, workspace.slug)
     assert grant is not None
     made = create_key(workspace=workspace, name="All", scopes=grant.codes, actor=actor, grant=grant, now=timezone.now())

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.common.api.outputs import Listing
 from apps.common.tenancy import enter
 from apps.workflows.models import Run
-from apps.workspaces.models import Membership, Role
+from apps.workspaces.tests.factories import add_member
 
 pytestmark = pytest.mark.django_db
 
@@ -47,9 +47,8 @@ def test_a_list_takes_every_order_that_it_names(api: Any, workspace: Any, addres
 
 
 def test_members_are_paged_by_address(api: Any, workspace: Any, make_user: Any) -> None:
-    role = Role.objects.get(workspace=None, code="viewer")
     for person in (make_user(), make_user(), make_user()):
-        Membership.objects.create(workspace=workspace, user=person, role=role, joined_at=timezone.now())
+        add_member(workspace, person, "viewer")
     for order in ("email", "-email", "name"):
         address, found = f"/api/v1/workspaces/{workspace.slug}/members?limit=1&order={order}", []
         while address:

@@ -10,14 +10,15 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.tests.factories import act_as
 from apps.applications.models import App
 from apps.audit.models import AuditEvent
-from apps.common.actors import Actor, ActorKind
 from apps.common.admin import platform_site, workspace_site
 from apps.common.permissions import resolver
 from apps.common.tenancy import current_schema, enter, enter_public
-from apps.workspaces.models import Invitation, Membership, Role, Workspace
+from apps.workspaces.models import Invitation, Membership, Workspace
 from apps.workspaces.services.invitations import invite_member
+from apps.workspaces.tests.factories import add_member
 
 pytestmark = pytest.mark.django_db
 
@@ -37,11 +38,6 @@ def browser() -> Callable[[Any], Client]:
 @pytest.fixture
 def operator(make_user: Callable[..., Any]) -> Any:
     return make_user(is_staff=True)
-
-
-def _add_member(workspace: Workspace, person: Any, role: str) -> Membership:
-    built_in = Role.objects.get(workspace=None, code=role)
-    return Membership.objects.create(workspace=workspace, user=person, role=built_in, joined_at=workspace.created_at)
 
 
 PLATFORM_TABLES = sorted(f"{model._meta.app_label}/{model._meta.model_name}" for model in platform_site._registry)
@@ -95,7 +91,7 @@ def _without_ids(response: Any) -> str:
 
 def test_viewer_sees_apps_and_no_audit(browser: Any, make_user: Any, workspace: Workspace) -> None:
     viewer = make_user()
-    _add_member(workspace, viewer, "viewer")
+    add_member(workspace, viewer, "viewer")
     client = browser(viewer)
     assert client.get(f"/admin/w/{workspace.slug}/applications/app/").status_code == 200
     assert client.get(f"/admin/w/{workspace.slug}/audit/auditevent/").status_code == 403
@@ -106,7 +102,7 @@ def test_viewer_is_offered_no_act_and_can_do_none(
     browser: Any, make_user: Any, user: Any, workspace: Workspace
 ) -> None:
     viewer = make_user()
-    _add_member(workspace, viewer, "viewer")
+    add_member(workspace, viewer, "viewer")
     client = browser(viewer)
     with enter(workspace):
         home = workspace.default_app_id
@@ -217,14 +213,14 @@ def test_publish_from_the_console(browser: Any, user: Any, workspace: Workspace)
 
 
 def test_list_act_reports_each_row(browser: Any, user: Any, workspace: Workspace, make_user: Any) -> None:
-    grant = resolver().grant_for(Actor(kind=ActorKind.USER, id=user.pk, user_id=user.pk), workspace.slug)
+    grant = resolver().grant_for(act_as(user), workspace.slug)
     assert grant is not None
     rows = [
         invite_member(
             workspace_id=workspace.pk,
             email=f"guest{number}@example.com",
             role="viewer",
-            actor=Actor(kind=ActorKind.USER, id=user.pk, user_id=user.pk),
+            actor=act_as(user),
             grant=grant,
             now=timezone.now(),
         )
@@ -266,7 +262,7 @@ def test_consoles_leave_passwords_to_the_account_pages(
 ) -> None:
     """There a change is counted, told and recorded."""
     person = make_user(is_staff=True)
-    _add_member(workspace, person, "viewer")
+    add_member(workspace, person, "viewer")
     client = browser(person)
     address = site.format(slug=workspace.slug) + "password_change/"
     new = "another good phrase 43"
@@ -281,7 +277,7 @@ def test_console_lists_cannot_be_asked_for_what_they_do_not_show(
 ) -> None:
     """A filter in the address on a hidden column would tell it, letter by letter."""
     viewer = make_user()
-    _add_member(workspace, viewer, "viewer")
+    add_member(workspace, viewer, "viewer")
     policies = f"/admin/w/{workspace.slug}/applications/accesspolicy/"
     for client, table, column in (
         (browser(viewer), policies, "link_token"),
@@ -298,7 +294,7 @@ def test_console_lists_cannot_be_asked_for_what_they_do_not_show(
 def test_a_workspace_that_is_not_active_is_only_read_in_its_console(
     browser: Any, user: Any, make_user: Any, workspace: Workspace, status: str
 ) -> None:
-    member = _add_member(workspace, make_user(), "viewer")
+    member = add_member(workspace, make_user(), "viewer")
     with enter(workspace):
         app = App.objects.get()
     Workspace.objects.filter(pk=workspace.pk).update(status=status, purge_after=timezone.now())
@@ -321,7 +317,7 @@ def test_nonsense_in_a_search_is_no_fault_of_the_server(
     browser: Any, make_user: Any, workspace: Workspace, address: str
 ) -> None:
     operator = make_user(is_staff=True)
-    _add_member(workspace, operator, "viewer")
+    add_member(workspace, operator, "viewer")
     client = browser(operator)
     client.raise_request_exception = False
     assert client.get(address.format(slug=workspace.slug)).status_code in {200, 302, 400}

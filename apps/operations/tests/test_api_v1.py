@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from apps.common.actors import SYSTEM, Actor, ActorKind
+from apps.accounts.tests.factories import act_as
+from apps.common.actors import SYSTEM, Actor
 from apps.operations.models import Operation
 from apps.operations.services.engine import run_operation
 from apps.operations.services.requests import request_operation
@@ -30,10 +31,6 @@ def ask(workspace: Any = None, *, actor: Actor = SYSTEM, **params: Any) -> Opera
         now=timezone.now(),
         params=params,
     )
-
-
-def actor_of(user: Any) -> Actor:
-    return Actor(kind=ActorKind.USER, id=user.pk, user_id=user.pk)
 
 
 def client_of(workspace: Any, role: str, make_user: Any, make_client: Any) -> Any:
@@ -84,7 +81,7 @@ def test_nobody_gets_401(make_client: Any) -> None:
 def test_who_asked_sees_it_while_they_belong_to_the_workspace(workspace: Any, make_user: Any, make_client: Any) -> None:
     person = make_user()
     membership = join(workspace, person, "viewer")
-    operation = ask(workspace, actor=actor_of(person))
+    operation = ask(workspace, actor=act_as(person))
     client = make_client(person)
     assert client.get(f"/api/v1/operations/{operation.pk}").status_code == 200
     membership.status = "left"
@@ -93,7 +90,7 @@ def test_who_asked_sees_it_while_they_belong_to_the_workspace(workspace: Any, ma
 
 
 def test_without_a_workspace_only_who_asked_sees_it(api: Any, user: Any) -> None:
-    assert api.get(f"/api/v1/operations/{ask(actor=actor_of(user)).pk}").status_code == 200
+    assert api.get(f"/api/v1/operations/{ask(actor=act_as(user)).pk}").status_code == 200
     assert api.get(f"/api/v1/operations/{ask().pk}").status_code == 404
 
 

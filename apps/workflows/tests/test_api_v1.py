@@ -14,7 +14,7 @@ from apps.common.tenancy import enter
 from apps.workflows.models import Run, Workflow
 from apps.workflows.services.runs import start_run
 from apps.workflows.tests.factories import DOUBLE, FAILING, create_test_workflow
-from apps.workspaces.models import Membership, Role
+from apps.workspaces.tests.factories import add_member
 
 pytestmark = pytest.mark.django_db
 
@@ -40,8 +40,7 @@ def run(workspace: Any, workflow: Workflow) -> Run:
 def client_with_role(workspace: Any, make_user: Any, make_client: Any) -> Any:
     def make(role: str) -> Any:
         member = make_user()
-        found = Role.objects.get(workspace=None, code=role)
-        Membership.objects.create(workspace=workspace, user=member, role=found, joined_at=timezone.now())
+        add_member(workspace, member, role)
         return make_client(member)
 
     return make

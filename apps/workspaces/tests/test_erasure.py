@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.accounts.errors import ErasureObstructed
 from apps.accounts.services.personal_data import erase_person, export_personal_data
-from apps.common.actors import Actor, ActorKind
+from apps.accounts.tests.factories import act_as
 from apps.workspaces.models import Invitation, Membership, Workspace
 from apps.workspaces.tests.factories import add_member
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def erase(user: Any) -> None:
-    actor = Actor(kind=ActorKind.USER, id=user.pk, name=user.name, user_id=user.pk)
+    actor = act_as(user)
     erase_person(user=user, actor=actor, now=timezone.now())
 
 
@@ -55,7 +55,7 @@ def test_what_was_theirs_alone_is_closed_and_other_memberships_end(
 
 
 def test_memberships_are_part_of_a_persons_data(workspace: Any, user: Any) -> None:
-    actor = Actor(kind=ActorKind.USER, id=user.pk, user_id=user.pk)
+    actor = act_as(user)
     data = export_personal_data(user=user, actor=actor, now=timezone.now())
     assert {"workspace": workspace.slug, "role": "owner"}.items() <= next(
         item for item in data["memberships"] if item["workspace"] == workspace.slug
