@@ -5,13 +5,13 @@ Lower apps can't import the one that answers (``access``), so it registers itsel
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
 from apps.common.actors import Actor
-from apps.common.errors import Denied
+from apps.common.errors import Denied, FieldError, InvalidInput
 from apps.common.tenancy import HasSchema
 
 #: The built-in roles, from the one that may do everything to the one that may look.
@@ -42,6 +42,17 @@ class PermissionRegistry:
 
     def __contains__(self, code: str) -> bool:
         return code in self._codes
+
+    def require_known(self, codes: Collection[str], *, at: str) -> frozenset[str]:
+        """The codes. Raises InvalidInput, which points to each that nobody declared below ``at``."""
+        errors = [
+            FieldError(f"{at}/{index}", "unknown_permission", "There is no such permission. See /permissions.")
+            for index, code in enumerate(codes)
+            if code not in self
+        ]
+        if errors:
+            raise InvalidInput(errors=errors)
+        return frozenset(codes)
 
     def all(self) -> list[PermissionCode]:
         return sorted(self._codes.values(), key=lambda declared: declared.code)

@@ -55,7 +55,7 @@ def create_key(
     empty means everywhere. Raises KeysMakeNoKeys, Denied, InvalidInput, GrantsMoreThanHeld.
     """
     _require_person(actor)
-    codes = _known(scopes)
+    codes = registry.require_known(scopes, at="/scopes")
     missing = codes - grant.codes
     if missing:
         raise GrantsMoreThanHeld(missing, what="This key")
@@ -146,17 +146,6 @@ def revoke_keys_of_member(*, membership_id: UUID) -> int:
 def _require_person(actor: Actor) -> None:
     if actor.scopes is not None or actor.user_id is None:
         raise KeysMakeNoKeys
-
-
-def _known(scopes: Collection[str]) -> frozenset[str]:
-    errors = [
-        FieldError(f"/scopes/{index}", "unknown_permission", "There is no such permission. See /permissions.")
-        for index, code in enumerate(scopes)
-        if code not in registry
-    ]
-    if errors:
-        raise InvalidInput(errors=errors)
-    return frozenset(scopes)
 
 
 def _blocks(addresses: Sequence[str]) -> list[str]:

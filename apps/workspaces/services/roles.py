@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
-from apps.common.errors import FieldError, InvalidInput, NotFound
+from apps.common.errors import InvalidInput, NotFound
 from apps.common.permissions import BUILT_IN_ROLES, Grant, registry
 from apps.common.revisions import Expected, require_revision, update_revision
 from apps.common.slugs import check_slug, make_slug
@@ -38,7 +38,7 @@ def create_role(
 
     Raises InvalidInput (an unknown permission, a code that can't be one), GrantsMoreThanHeld, RoleCodeTaken.
     """
-    codes = _known(permissions)
+    codes = registry.require_known(permissions, at="/permissions")
     require_held(codes, grant=grant, what="This role")
     workspace = lock_workspace(workspace_id)
     code = _code_from(name) if code is None else _checked(code)
@@ -75,7 +75,7 @@ def change_role(
     if name is not None:
         changed["name"] = name
     if permissions is not None:
-        codes = _known(permissions)
+        codes = registry.require_known(permissions, at="/permissions")
         require_held(frozenset(found.codes) | codes, grant=grant, what="This role")
         changed["codes"] = sorted(codes)
     if changed:
@@ -132,17 +132,6 @@ def _checked(code: str) -> str:
     if len(code) > _CODE_LENGTH:
         raise InvalidInput.at("/code", "too_long", f"A role's code has at most {_CODE_LENGTH} characters.")
     return check_slug(code, pointer="/code", reserved=())
-
-
-def _known(permissions: Collection[str]) -> frozenset[str]:
-    errors = [
-        FieldError(f"/permissions/{index}", "unknown_permission", "There is no such permission. See /permissions.")
-        for index, code in enumerate(permissions)
-        if code not in registry
-    ]
-    if errors:
-        raise InvalidInput(errors=errors)
-    return frozenset(permissions)
 
 
 def _shown(role: Role) -> dict[str, Any]:
