@@ -43,7 +43,7 @@ def send(pid: int, number: int) -> None:
 
 
 def is_there(pid: int) -> bool:
-    """Whether the process (or, negative, any of its group) is there."""
+    """Whether the process (or, negative, any of its group) is there, whoever's it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from .errors import FolderInUse, FolderNotOurs
+from .guard import is_there
 
 PID_FILE = "apprun.pid"
 GUARD_IS_CLEANING_UP_SECONDS = 12.0
@@ -30,7 +31,7 @@ class FolderLock:
         give_up_at = time.monotonic() + GUARD_IS_CLEANING_UP_SECONDS
         while not self._try_to_take():
             holder = read_pid(self.path)
-            if (holder and is_alive(holder)) or time.monotonic() > give_up_at:
+            if (holder and is_there(holder)) or time.monotonic() > give_up_at:
                 raise FolderInUse(folder=self.folder, pid=holder)
             time.sleep(0.1)
 
@@ -76,7 +77,7 @@ def find_holder(folder: Path) -> int | None:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         pid = read_pid(path)
-        return pid if pid and is_alive(pid) else None
+        return pid if pid and is_there(pid) else None
     except OSError:
         return None
     return None
@@ -88,14 +89,3 @@ def read_pid(path: Path) -> int | None:
         return int(path.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return None
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process of that number exists (whoever's it is)."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
