@@ -6,6 +6,7 @@ from typing import Any
 
 import factory
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -37,3 +38,10 @@ def act_as(user: User, **more: Any) -> Actor:
 def code_of(secret: str, *, steps: int = 0) -> str:
     """What an authenticator app with this secret shows now (or some steps of 30 seconds later)."""
     return str(format_hotp_value(hotp_value(secret, int(timezone.now().timestamp()) // 30 + steps)))
+
+
+def browser_of(user: User) -> Client:
+    """A browser in which they are signed in."""
+    browser = Client()
+    browser.force_login(user)
+    return browser

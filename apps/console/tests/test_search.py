@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.accounts.tests.factories import browser_of
 from apps.applications.models import App
 from apps.common.tenancy import enter
 from apps.workspaces.models import Membership, Role, Workspace
@@ -18,9 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def owner(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
+    return browser_of(user)
 
 
 def search(client: Client, base: str, words: str, **more: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts.tests.factories import act_as
+from apps.accounts.tests.factories import act_as, browser_of
 from apps.applications.models import App
 from apps.audit.models import AuditEvent
 from apps.common.admin import platform_site, workspace_site
@@ -26,13 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def browser() -> Callable[[Any], Client]:
     """``browser(person)`` is signed in as that person."""
-
-    def open_for(person: Any) -> Client:
-        client = Client()
-        client.force_login(person)
-        return client
-
-    return open_for
+    return browser_of
 
 
 @pytest.fixture

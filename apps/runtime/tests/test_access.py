@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.accounts.tests.factories import browser_of
 from apps.applications.models import AccessPolicy
 from apps.common.tenancy import enter
 from apps.runtime.services.resolution import resolver
@@ -21,12 +22,6 @@ def change_policy(workspace: Any, **values: Any) -> None:
     with enter(workspace):
         AccessPolicy.objects.filter(app__slug="adder").update(**values)
     resolver.expire()
-
-
-def signed_in(person: Any) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def test_members_apps_ask_nobody_to_sign_in_first(workspace: Any, client: Client) -> None:
@@ -43,8 +38,8 @@ def test_members_apps_ask_nobody_to_sign_in_first(workspace: Any, client: Client
 
 def test_members_apps_open_for_members_and_are_not_there_for_others(workspace: Any, user: Any, make_user: Any) -> None:
     publish_app(workspace, audience="members")
-    assert signed_in(user).get(url_of(workspace)).status_code == 200
-    stranger = signed_in(make_user())
+    assert browser_of(user).get(url_of(workspace)).status_code == 200
+    stranger = browser_of(make_user())
     assert stranger.get(url_of(workspace)).status_code == 404
     assert stranger.get(f"{url_of(workspace)}/schema").status_code == 404
     body = json.dumps({"action": "add", "inputs": {"a": 1, "b": 2}})
@@ -53,15 +48,15 @@ def test_members_apps_open_for_members_and_are_not_there_for_others(workspace: A
 
 def test_roles_narrow_the_members(workspace: Any, user: Any) -> None:
     publish_app(workspace, audience="members", roles=["viewer"])
-    assert signed_in(user).get(url_of(workspace)).status_code == 403
+    assert browser_of(user).get(url_of(workspace)).status_code == 403
     change_policy(workspace, roles=["owner"])
-    assert signed_in(user).get(url_of(workspace)).status_code == 200
+    assert browser_of(user).get(url_of(workspace)).status_code == 200
 
 
 def test_signed_in_apps_open_for_anybody_with_an_account(workspace: Any, make_user: Any, client: Client) -> None:
     publish_app(workspace, audience="signed_in")
     assert client.get(url_of(workspace)).status_code == 401
-    assert signed_in(make_user()).get(url_of(workspace)).status_code == 200
+    assert browser_of(make_user()).get(url_of(workspace)).status_code == 200
 
 
 def test_a_password_opens_an_app_until_it_changes(workspace: Any, client: Client) -> None:
@@ -156,7 +151,7 @@ def test_frame_ancestors_follow_the_policy(workspace: Any, client: Client) -> No
 
 def test_signing_in_as_somebody_else_starts_another_visit(workspace: Any, make_user: Any) -> None:
     publish_app(workspace, audience="signed_in")
-    client = signed_in(make_user())
+    client = browser_of(make_user())
     first = client.get(url_of(workspace)).cookies["apprun_visit"].value
     client.force_login(make_user())
     assert client.get(url_of(workspace)).cookies["apprun_visit"].value != first

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.accounts.tests.factories import PASSWORD
+from apps.accounts.tests.factories import PASSWORD, browser_of
 from apps.workspaces.models import Invitation, Membership
 from apps.workspaces.tests.factories import token_from_mail
 
@@ -19,12 +19,6 @@ pytestmark = pytest.mark.django_db
 def link(api: Any, workspace: Any) -> str:
     api.post(f"/api/v1/workspaces/{workspace.slug}/members", {"email": "ann@example.com", "role": "viewer"})
     return f"/invitations/accept?token={token_from_mail()}"
-
-
-def signed_in(user: Any) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    return browser
 
 
 def join(browser: Client, link: str) -> Any:
@@ -53,7 +47,7 @@ def test_stranger_is_shown_the_way_in_and_comes_back_after_signing_up(
 
 
 def test_looking_accepts_nothing(make_user: Any, link: str) -> None:
-    browser = signed_in(make_user(email="ann@example.com"))
+    browser = browser_of(make_user(email="ann@example.com"))
     assert browser.get(link).status_code == 200
     assert browser.head(link).status_code == 200
     assert Invitation.objects.get().status == "pending"
@@ -61,7 +55,7 @@ def test_looking_accepts_nothing(make_user: Any, link: str) -> None:
 
 def test_fault_13_another_person_is_told_and_not_let_in(make_user: Any, link: str, workspace: Any) -> None:
     bob = make_user(email="bob@example.com")
-    browser = signed_in(bob)
+    browser = browser_of(bob)
     text = browser.get(link).content.decode()
     assert "bob@example.com" in text
     assert 'name="token"' not in text
@@ -70,7 +64,7 @@ def test_fault_13_another_person_is_told_and_not_let_in(make_user: Any, link: st
 
 
 def test_fault_13_spent_expired_and_invented_links_say_so(make_user: Any, link: str) -> None:
-    browser = signed_in(make_user(email="ann@example.com"))
+    browser = browser_of(make_user(email="ann@example.com"))
     assert browser.get("/invitations/accept?token=invented").status_code == 404
     assert browser.get("/invitations/accept").status_code == 404
     Invitation.objects.update(expires_at=Invitation.objects.get().created_at)
