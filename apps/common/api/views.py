@@ -315,7 +315,7 @@ def actor_of(request: Any) -> Actor:
 
 
 def _impersonator(request: Any) -> Actor | None:
-    """The operator who acts as this user (django-hijack keeps the history in the session)."""
+    """The operator who acts as this user, as the session says it (the form is django-hijack's)."""
     session = getattr(request, "session", None)
     history = session.get("hijack_history", []) if session is not None and session.session_key else []
     if not history:

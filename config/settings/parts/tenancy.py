@@ -31,7 +31,6 @@ SHARED_APPS = [
     "django_prometheus",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "hijack",
     "rest_framework",
     "apps.common",
     "apps.audit",
