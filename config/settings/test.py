@@ -14,6 +14,7 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="WARNING")
 RATE_API = env.str("RATE_API", default="100000/60")
 RATE_REGISTRATION = env.str("RATE_REGISTRATION", default="100000/3600")
 RATE_SIGN_IN = env.str("RATE_SIGN_IN", default="100000/60")
+RATE_SIGN_IN_ACCOUNT = env.str("RATE_SIGN_IN_ACCOUNT", default="100000/3600")
 SLOT_POOL_SIZE = 4
 RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=False)
 # Each test process has its own queues; the workers that it starts are told.

@@ -11,12 +11,19 @@ import hashlib
 from django.conf import settings
 
 from apps.accounts.errors import TooManyAttempts
+from apps.accounts.selectors import fold_email
 from apps.common.rates import Rate, counted_as, hit
 
 
 def count_sign_in(*, email: str, address: str) -> None:
-    """Count one attempt for this account from this address. Raises TooManyAttempts above ``RATE_SIGN_IN``."""
-    _count("sign-in", f"{email.strip().lower()}|{counted_as(address)}", settings.RATE_SIGN_IN)
+    """Count one attempt for this account, from this address and from anywhere.
+
+    Raises TooManyAttempts above ``RATE_SIGN_IN`` from the one, above ``RATE_SIGN_IN_ACCOUNT`` from all together: many
+    addresses don't make guessing fast. What the address is refused doesn't use up what the account has.
+    """
+    account = fold_email(email)
+    _count("sign-in", f"{account}|{counted_as(address)}", settings.RATE_SIGN_IN)
+    _count("sign-in-account", account, settings.RATE_SIGN_IN_ACCOUNT)
 
 
 def count_code(*, user_id: object) -> None:

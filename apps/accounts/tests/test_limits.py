@@ -55,6 +55,20 @@ def test_ten_attempts_a_minute_for_an_account_and_address(user, settings, time_m
     assert attempt("other@example.com", PASSWORD).status_code == 401
 
 
+def test_many_addresses_together_are_limited_for_an_account(user, settings) -> None:
+    settings.RATE_SIGN_IN = "2/60"
+    settings.RATE_SIGN_IN_ACCOUNT = "4/3600"
+    # What one address is refused isn't counted against the account.
+    assert [attempt(user.email, "not this one").status_code for _ in range(6)] == [401] * 2 + [429] * 4
+    others = [
+        attempt(email, "not this one", REMOTE_ADDR=f"198.51.100.{number}")
+        for number, email in enumerate([user.email, user.email.upper(), f" {user.email}"])
+    ]
+    assert [answer.status_code for answer in others] == [401, 401, 429]
+    assert int(others[-1]["Retry-After"]) > 60
+    assert attempt("other@example.com", PASSWORD, REMOTE_ADDR="198.51.100.1").status_code == 401
+
+
 def test_the_limit_ends_with_its_window(user, settings) -> None:
     settings.RATE_SIGN_IN = "2/1"
     statuses = [attempt(user.email, "not this one").status_code for _ in range(3)]

@@ -49,4 +49,5 @@ SPECTACULAR_SETTINGS = {
 #: Rates as ``count/period in seconds``.
 RATE_API = env.str("RATE_API", default="600/60")
 RATE_SIGN_IN = env.str("RATE_SIGN_IN", default="10/60")
+RATE_SIGN_IN_ACCOUNT = env.str("RATE_SIGN_IN_ACCOUNT", default="100/3600")
 RATE_REGISTRATION = env.str("RATE_REGISTRATION", default="20/3600")
