@@ -25,6 +25,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def of_member(self, membership_id: UUID | None) -> Self:
         return self.filter(membership_id=membership_id)
 
+    def in_the_hands_of(self, user_id: UUID) -> Self:
+        """Those of a person's memberships, and those that they made for service accounts."""
+        return self.filter(Q(membership__user_id=user_id) | Q(created_by_id=user_id))
+
     def usable(self) -> Self:
         """Those that weren't revoked, of active members whose account is in use; with member, role and workspace."""
         return self.filter(

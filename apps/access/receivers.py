@@ -1,4 +1,4 @@
-"""What access does when something happens in a workspace."""
+"""What access does when something happens in a workspace, or to an account."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from apps.access.services.keys import revoke_keys_of_member
+from apps.access.services.keys import revoke_keys_of_member, revoke_keys_of_person
+from apps.accounts.signals import unproved_account_reset
 from apps.workspaces.signals import member_left
 
 
@@ -14,3 +15,9 @@ from apps.workspaces.signals import member_left
 def revoke_keys_with_the_membership(sender: Any, *, membership: Any, **kwargs: Any) -> None:
     """A member's key dies with their right."""
     revoke_keys_of_member(membership_id=membership.pk)
+
+
+@receiver(unproved_account_reset, dispatch_uid="access.revoke_keys_of_person")
+def revoke_keys_with_the_account(sender: Any, *, user: Any, actor: Any, now: Any, **kwargs: Any) -> None:
+    """Who registered with somebody else's address keeps no key once its owner has taken the account."""
+    revoke_keys_of_person(user_id=user.pk, actor=actor, now=now)

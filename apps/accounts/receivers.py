@@ -19,6 +19,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.accounts.services.addresses import announce_verified, forget_pending_addresses
 from apps.accounts.services.mfa import check_owner
+from apps.accounts.services.passwords import end_access
 from apps.accounts.services.sessions import end_family, end_sessions, register_session
 from apps.accounts.services.sign_in import record_failed_sign_in
 from apps.audit.services import Target, record_act
@@ -77,7 +78,7 @@ def end_other_sessions(request: Any, user: User, **kwargs: Any) -> None:
 @receiver(account.password_reset)
 def end_all_sessions(request: Any, user: User, **kwargs: Any) -> None:
     """A forgotten password, replaced on the pages: signed out everywhere."""
-    end_sessions(user=user)
+    end_access(user=user, actor=actor_of(request), now=timezone.now())
     forget_pending_addresses(user=user)
     _record(request, user, "auth.password_reset", actor_user=user)
 

@@ -11,3 +11,8 @@ user_erased = Signal()
 
 #: A person proved that an address is theirs. Sent with ``user``, ``email``, ``now``.
 email_verified = Signal()
+
+#: The password of an account whose address was never proved was reset by mail: whoever registered it may be somebody
+#: else. Take back what lets them in without the password. Sent with ``user``, ``actor``, ``now``, in the transaction
+#: of a reset by the API.
+unproved_account_reset = Signal()

@@ -143,6 +143,19 @@ def revoke_keys_of_member(*, membership_id: UUID) -> int:
     return len(keys)
 
 
+@transaction.atomic
+def revoke_keys_of_person(*, user_id: UUID, actor: Actor, now: datetime) -> int:
+    """End every key whose secret a person knows, in whichever workspace; returns how many."""
+    held = ApiKey.objects.in_the_hands_of(user_id).filter(status=ApiKeyStatus.ACTIVE).order_by("pk")
+    keys = list(held.select_for_update(of=("self",)).select_related("membership__workspace"))
+    for key in keys:
+        membership: Any = key.membership
+        key.move_to(ApiKeyStatus.REVOKED)
+        changes = {"status": ["active", "revoked"]}
+        _record(membership.workspace, key, actor=actor, action="api_key.revoke", changes=changes, now=now)
+    return len(keys)
+
+
 def _require_person(actor: Actor) -> None:
     if actor.scopes is not None or actor.user_id is None:
         raise KeysMakeNoKeys

@@ -7,10 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.access.models import ApiKey
+from apps.accounts.services.passwords import reset_context
 from apps.audit.models import AuditEvent
 from apps.common.models import IdempotencyRecord
 from apps.common.tenancy import enter
@@ -345,3 +348,40 @@ class TestServiceAccountKeys:
         add_member(workspace, person, role)
         answer = make_client(person).post(f"{keys}/{made['id']}/rotate", {})
         assert (answer.status_code, answer.json()["code"]) == (403, "grants_more_than_held")
+
+
+class TestResetOfAnAccountWhoseAddressWasNeverProved:
+    @pytest.mark.parametrize("way", ["by the API", "on the page"])
+    @pytest.mark.parametrize("proved", [False, True])
+    def test_keys_of_whoever_registered_it_die(
+        self, workspace: Any, user: Any, make_key: Any, api: Any, members: str, way: str, proved: bool
+    ) -> None:
+        base = f"/api/v1/workspaces/{workspace.slug}"
+        account = api.post(f"{base}/service-accounts", {"name": "robot", "role": "viewer"}).json()
+        secrets = [make_key()["key"], make_key(service_account=account["id"])["key"]]
+        told = {"verified": proved, "primary": True}
+        EmailAddress.objects.update_or_create(user=user, email=user.email, defaults=told)
+        assert [program(key).get(members).status_code for key in secrets] == [200, 200]
+        reset, new = reset_context(user), "another good phrase 43"
+        if way == "by the API":
+            given = {"key": reset["key"], "password": new}
+            assert APIClient().post("/api/v1/auth/password/reset", given, format="json").status_code == 204
+        else:
+            page = Client()
+            form = page.get(reset["password_reset_url"], follow=True).request["PATH_INFO"]
+            assert page.post(form, {"password1": new, "password2": new}).status_code == 302
+        expected = [200, 200] if proved else [401, 401]
+        assert [program(key).get(members).status_code for key in secrets] == expected
+        with enter(workspace):
+            assert AuditEvent.objects.filter(action="api_key.revoke").count() == (0 if proved else 2)
+
+    def test_keys_of_others_stay(
+        self, workspace: Any, user: Any, make_user: Any, make_key: Any, make_client: Any, members: str
+    ) -> None:
+        other = make_user()
+        add_member(workspace, other, "admin")
+        key = make_key(make_client(other))["key"]
+        EmailAddress.objects.filter(user=user).update(verified=False)
+        given = {"key": reset_context(user)["key"], "password": "another good phrase 43"}
+        assert APIClient().post("/api/v1/auth/password/reset", given, format="json").status_code == 204
+        assert program(key).get(members).status_code == 200

@@ -13,11 +13,12 @@ from django.db import transaction
 
 from apps.accounts.errors import KeyRefused, PasswordRefused
 from apps.accounts.models import User
-from apps.accounts.selectors import find_user
+from apps.accounts.selectors import find_user, is_email_verified
 from apps.accounts.services.addresses import forget_pending_addresses
 from apps.accounts.services.attempts import count_mail_request, count_sign_in
 from apps.accounts.services.notices import absolute, send_message, send_notice
 from apps.accounts.services.sessions import end_sessions, keep_session
+from apps.accounts.signals import unproved_account_reset
 from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
@@ -92,7 +93,7 @@ def reset_context(user: User, token: str | None = None) -> dict[str, Any]:
 
 
 def reset_password(*, key: str, password: str, actor: Actor, now: datetime) -> User:
-    """A new password by the key of a reset message; the person is signed out everywhere.
+    """A new password by the key of a reset message; the person is signed out everywhere (``end_access``).
 
     Raises KeyRefused (a key works once, for three days), InvalidInput at ``/password``.
     """
@@ -103,10 +104,19 @@ def reset_password(*, key: str, password: str, actor: Actor, now: datetime) -> U
         if locked.password != user.password:
             raise _refused()
         _set(user, password)
-        end_sessions(user=user)
+        end_access(user=user, actor=actor, now=now)
         record_act(actor=actor, action="auth.password_reset", target=_target(user), now=now)
         send_notice(kind="account/email/password_reset", user=user, actor=actor, now=now)
     return user
+
+
+def end_access(*, user: User, actor: Actor, now: datetime) -> None:
+    """After a reset: end every session and, unless the address was proved before, all else that lets in whoever
+    registered with it, who may have been somebody else.
+    """
+    end_sessions(user=user)
+    if not is_email_verified(user):
+        unproved_account_reset.send(sender=User, user=user, actor=actor, now=now)
 
 
 def _user_of_key(key: str) -> User:
