@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from datetime import datetime
 
@@ -17,8 +16,7 @@ from apps.accounts.services.passwords import check_new_password
 from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+from apps.common.names import check_name
 
 
 def register_user(
@@ -76,8 +74,7 @@ def clean_registration(*, email: str, password: str, name: str) -> tuple[str, st
 def normalise_name(name: str) -> str:
     """A person's name as it is kept. Raises InvalidInput at ``/name`` for control characters and above 150."""
     name = unicodedata.normalize("NFC", name)
-    if _CONTROL.search(name):
-        raise InvalidInput.at("/name", "invalid_name", "A name has no control characters.")
+    check_name(name)
     name = " ".join(name.split())
     if len(name) > 150:
         raise InvalidInput.at("/name", "too_long", "A name has at most 150 characters.")

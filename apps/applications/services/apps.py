@@ -20,6 +20,7 @@ from apps.common.actors import Actor
 from apps.common.constraints import violated_constraint
 from apps.common.ids import new_id
 from apps.common.metering import require_room
+from apps.common.names import check_name
 from apps.common.permissions import GrantedWorkspace
 from apps.common.revisions import Expected, require_revision, update_revision
 from apps.common.slugs import check_slug, make_slug
@@ -52,10 +53,11 @@ def create_app(
 ) -> App:
     """A new app in state ``draft`` that only members may visit, with ``definition`` or a blank page as its draft.
 
-    Without ``slug`` one is derived from ``name``. Raises InvalidInput (a slug that can't be), DefinitionRefused,
-    AppSlugTaken, QuotaExceeded.
+    Without ``slug`` one is derived from ``name``. Raises InvalidInput (a slug or name that can't be),
+    DefinitionRefused, AppSlugTaken, QuotaExceeded.
     """
     chosen = None if slug is None else check_slug(slug)
+    check_name(name)
     draft = blank_definition(name) if definition is None else require_valid(definition)
     require_room(workspace_id=workspace.id, dimension="apps", present=count_apps())
     with transaction.atomic():
@@ -90,6 +92,8 @@ def change_app(
     """
     if "slug" in changes:
         check_slug(changes["slug"])
+    if "name" in changes:
+        check_name(changes["name"])
     with transaction.atomic():
         app = lock_app(app_id)
         require_revision(app, expected)
@@ -127,6 +131,8 @@ def duplicate_app(
     """A new app with the draft of this one, in state ``draft`` and for members only; its history begins anew."""
     original = App.objects.only("name", "slug", "description", "origin", "draft").get(pk=app_id)
     chosen = None if slug is None else check_slug(slug)
+    if name is not None:
+        check_name(name)
     require_room(workspace_id=workspace.id, dimension="apps", present=count_apps())
     with transaction.atomic():
         app = _insert_app(

@@ -414,3 +414,13 @@ def test_a_preview_opens_the_draft_for_a_quarter_of_an_hour(api: Any, base: str,
     ):
         with pytest.raises(PreviewOver):
             wrong()
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\n", "\x1b"])
+def test_a_name_has_no_characters_that_steer_the_text_around_it(api: Any, workspace: Any, character: str) -> None:
+    given = {"name": f"Pay{character}roll"}
+    app = f"/api/v1/workspaces/{workspace.slug}/apps/home"
+    apps = app.rpartition("/")[0]
+    for answer in (api.post(apps, given), api.patch(app, given), api.post(f"{app}/duplicate", given)):
+        assert answer.status_code == 422, answer.content
+        assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [("/name", "invalid_name")]

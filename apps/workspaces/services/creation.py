@@ -17,6 +17,7 @@ from apps.common.constraints import violated_constraint
 from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
 from apps.common.localities import locale_errors, time_zone_errors
+from apps.common.names import name_errors
 from apps.common.queue import enqueue
 from apps.common.slugs import check_slug
 from apps.common.tenancy import enter, enter_public, schema_for
@@ -58,12 +59,17 @@ def create_workspace(
     """A workspace that ``owner`` owns, active at once; ``provisioning``, with an operation that finishes it, while no
     schema stands ready.
 
-    Without ``slug`` one is derived from ``name``, with a suffix when it is taken. Raises InvalidInput for a slug, place
-    or config that can't be, SlugTaken for one that somebody has, TooManyWorkspaces.
+    Without ``slug`` one is derived from ``name``, with a suffix when it is taken. Raises InvalidInput for a slug, name,
+    place or config that can't be, SlugTaken for one that somebody has, TooManyWorkspaces.
     """
     slugs = iter([check_slug(slug)]) if slug is not None else derived_slugs(name)
     _require_room(owner)
-    errors = [*(locale_errors(locale) if locale else ()), *(time_zone_errors(time_zone) if time_zone else ())]
+    errors = [
+        *name_errors(name),
+        *name_errors(display_name, pointer="/display_name"),
+        *(locale_errors(locale) if locale else ()),
+        *(time_zone_errors(time_zone) if time_zone else ()),
+    ]
     if errors:
         raise InvalidInput(errors=errors)
     draft = _Draft(

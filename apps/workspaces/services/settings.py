@@ -14,6 +14,7 @@ from apps.common.actors import Actor
 from apps.common.constraints import violated_constraint
 from apps.common.errors import FieldError, InvalidInput
 from apps.common.localities import locale_errors, time_zone_errors
+from apps.common.names import name_errors
 from apps.common.revisions import Expected, require_revision, update_revision
 from apps.common.slugs import check_slug
 from apps.common.tenancy import enter_public
@@ -74,6 +75,8 @@ def _checked(workspace: Workspace, changes: Mapping[str, Any]) -> dict[str, Any]
     errors: list[FieldError] = []
     if "name" in values and not values["name"].strip():
         errors.append(FieldError("/name", "blank", "Give the workspace a name."))
+    for field in ("name", "display_name"):
+        errors += name_errors(values.get(field, ""), pointer=f"/{field}")
     if "locale" in values:
         errors += locale_errors(values["locale"])
     if "time_zone" in values:

@@ -260,3 +260,17 @@ def test_default_workspace_is_there_for_everybody(api: Any, user: Any) -> None:
     items = api.get(URL).json()["items"]
     assert [item["role"] for item in items] == ["owner"]
     assert built_in_role_id("owner") == Membership.objects.get(user=user).role_id
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\n", "\x1b", "\u2028"])
+@pytest.mark.parametrize("field", ["name", "display_name"])
+def test_a_name_has_no_characters_that_steer_the_text_around_it(
+    api: Any, workspace: Any, field: str, character: str
+) -> None:
+    given = {field: f"Acme{character}Bank"}
+    made = api.post("/api/v1/workspaces", {"name": "Acme", **given})
+    changed = api.patch(f"/api/v1/workspaces/{workspace.slug}", given)
+    for answer in (made, changed):
+        assert answer.status_code == 422, answer.content
+        assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(f"/{field}", "invalid_name")]
+    assert api.patch(f"/api/v1/workspaces/{workspace.slug}", {field: "بنك Łódź 株式会社"}).status_code == 200
