@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 from django.db import models
 
@@ -49,12 +49,6 @@ class TenantModel(UUIDModel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._schema = current_schema()
         super().__init__(*args, **kwargs)
-
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Any, values: Any, **kwargs: Any) -> Self:
-        row = super().from_db(db, field_names, values, **kwargs)
-        row._schema = current_schema()
-        return row
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:
         require_row(self)

@@ -19,7 +19,8 @@ from benchmarks.report import Result
 from benchmarks.servers import granian, serving
 
 LISTED = 100_000
-STOCK_SCHEMAS = 20
+#: On both sides: what a stock deployment pays for a new connection grows with its schemas.
+SCHEMAS = int(os.environ.get("BENCH_API_SCHEMAS", "1000"))
 SECRET = "bench-secret"
 OURS, PLAIN, STOCK = 21510, 21511, 21512
 DEEP_PAGES = 1000
@@ -29,7 +30,7 @@ def main() -> None:
     django.setup()
     from benchmarks import platform
 
-    platform.prepare_database(slots=4)
+    platform.prepare_database(slots=SCHEMAS)
     place = platform.make_place()
     platform.add_apps(place, LISTED)
     server = os.environ["BENCH_SERVER"]
@@ -38,7 +39,7 @@ def main() -> None:
         stock_url = stack.enter_context(database(server, "bench_stock"))
         references = {"PLAIN_DATABASE_URL": plain_url, "STOCK_DATABASE_URL": stock_url}
         prepare_reference("plain", LISTED, SECRET, references)
-        prepare_reference("stock", STOCK_SCHEMAS, SECRET, references)
+        prepare_reference("stock", SCHEMAS, SECRET, references)
         ours = {"DATABASE_URL": os.environ["DATABASE_URL"]}
         stack.enter_context(
             serving(granian("config.wsgi:application", OURS), port=OURS, environment=ours, ready_path="/healthz")
