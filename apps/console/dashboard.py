@@ -45,6 +45,7 @@ def workspace_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[s
     grant = workspace_grant(request)
     assert grant is not None, "the middleware admits nobody without a grant"
     context["workspace"] = grant.workspace
+    context["title"] = grant.workspace.display_name or grant.workspace.name
     context["grant"] = grant
     context["apps_listed"] = app_overview() if grant.allows("apps.view") else []
     context["acts_lately"] = latest_acts(limit=_LATEST) if grant.allows("audit.view") else []

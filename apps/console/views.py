@@ -1,4 +1,4 @@
-"""The console's pages beside the two sites: the switcher, and the door for operators."""
+"""The console's pages beside the two sites: the front door, the switcher, and the door for operators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from apps.common.admin import platform_site
 from apps.common.admin.sites import console_csp
@@ -18,6 +18,13 @@ from apps.console.services.visits import open_visit
 from apps.workspaces.selectors import find_workspace, workspaces_of
 
 _SHOWN = 100
+
+
+@require_safe
+@login_required
+def open_front_door(request: HttpRequest) -> HttpResponse:
+    """The platform's bare address: operators come to their console, members to their workspaces, others sign in."""
+    return HttpResponseRedirect("/admin/" if request.user.is_staff else "/admin/w/")
 
 
 @require_GET

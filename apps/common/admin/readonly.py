@@ -86,6 +86,11 @@ class ReadOnlyAdmin(ModelAdmin):
         shown.sort(key=lambda field: (field.primary_key, isinstance(field, JSONField)))
         return [f"{field.name}_pretty" if isinstance(field, JSONField) else field.name for field in shown]
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The list, called what it holds: "select one to view" is advice that nobody needs."""
+        name = str(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": name[:1].upper() + name[1:], **(extra_context or {})})
+
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:

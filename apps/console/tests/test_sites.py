@@ -59,6 +59,28 @@ def test_nothing_on_the_platform_is_edited_in_place(browser: Any, operator: Any,
     assert browser(operator).get(f"/admin/{table}/add/").status_code == 403
 
 
+def test_bare_address_leads_everybody_to_their_console(browser: Any, operator: Any, user: Any) -> None:
+    assert browser(operator).get("/")["Location"] == "/admin/"
+    assert browser(user).get("/")["Location"] == "/admin/w/"
+    assert Client().get("/")["Location"] == "/accounts/login/?next=/"
+
+
+def test_account_page_leads_to_the_workspaces(browser: Any, user: Any) -> None:
+    assert re.search(r'<a href="/">\s*<span>Your workspaces</span>', browser(user).get("/accounts/").content.decode())
+
+
+def test_pages_are_called_what_they_show(browser: Any, user: Any, workspace: Workspace) -> None:
+    client, base = browser(user), f"/admin/w/{workspace.slug}/"
+    assert f"<title>{workspace.name} | AppRun</title>" in _one_line(client.get(base))
+    assert "<title>Apps | AppRun</title>" in _one_line(client.get(f"{base}applications/app/"))
+
+
+def _one_line(response: Any) -> str:
+    return (
+        re.sub(r"\s+", " ", response.content.decode()).replace("<title> ", "<title>").replace(" </title>", "</title>")
+    )
+
+
 def test_members_are_no_operators(browser: Any, user: Any) -> None:
     response = browser(user).get("/admin/")
     assert response.status_code in {302, 403}
