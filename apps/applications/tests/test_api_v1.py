@@ -422,5 +422,5 @@ def test_a_name_has_no_characters_that_steer_the_text_around_it(api: Any, worksp
     app = f"/api/v1/workspaces/{workspace.slug}/apps/home"
     apps = app.rpartition("/")[0]
     for answer in (api.post(apps, given), api.patch(app, given), api.post(f"{app}/duplicate", given)):
-        assert answer.status_code == 422, answer.content
+        assert answer.status_code == 400, answer.content
         assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [("/name", "invalid_name")]
