@@ -48,5 +48,5 @@ class PreviewViewSet(AppActions):
 
     def retrieve(self, request: Request, workspace: str, app: str | None = None) -> Response:
         """An address that shows the draft, for a quarter of an hour, to whoever has it."""
-        preview = make_preview(app=self.app, workspace=self.workspace, now=self.now)
+        preview = make_preview(app=self.app, workspace=self.workspace, actor=self.actor, now=self.now)
         return self.answer(preview)
