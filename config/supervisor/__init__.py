@@ -67,6 +67,7 @@ def run(settings: LaunchSettings) -> None:
         tails = [LogTail(name, settings.logs / f"{name}.log", settings.verbose) for name in PROGRAMS]
         units = [supervise_server(server, running.processes) for server in running.servers]
         (settings.data_dir / "static").mkdir(exist_ok=True)  # WhiteNoise warns without it
+        (settings.data_dir / "mail").mkdir(mode=0o700, exist_ok=True)  # there are keys in it
         programs = describe_programs(settings, environment)
         try:
             # The web server loads meanwhile; it asks the database for nothing before the first request.

@@ -74,6 +74,7 @@ def test_first_start_serves_and_sigterm_leaves_nothing(folder: Path, port: int) 
         assert f"http://127.0.0.1:{port}/admin/" in output
         demo = json.loads((folder / "demo.json").read_text())
         assert (folder / "demo.json").stat().st_mode & 0o777 == 0o600
+        assert (folder / "mail").stat().st_mode & 0o777 == 0o700
         assert demo["base_url"] == f"http://127.0.0.1:{port}"
         for text in (demo["operator"]["password"], demo["user"]["email"], demo["workspaces"][0]["apps"][0]["url"]):
             assert text in output
