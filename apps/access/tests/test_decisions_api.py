@@ -9,7 +9,7 @@ from django.db import transaction
 
 from apps.access.models import Decision
 from apps.access.services.decisions import Resolver
-from apps.access.tests.test_grants import person
+from apps.accounts.tests.factories import act_as
 from apps.workspaces.models import Role
 from apps.workspaces.tests.factories import add_member
 
@@ -87,7 +87,7 @@ def test_a_flood_has_one_decision_a_minute(user: Any, make_user: Any) -> None:
     def refuse(who: Any) -> str:
         with transaction.atomic():
             return Resolver().record_refusal(
-                actor=person(who), code="rate_limited", action="GET", target="/", grant=None, reason="", status=429
+                actor=act_as(who), code="rate_limited", action="GET", target="/", grant=None, reason="", status=429
             )
 
     assert len({refuse(user) for _ in range(5)} | {refuse(make_user())}) == 2
