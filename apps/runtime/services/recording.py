@@ -13,13 +13,23 @@ import os
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 
 from apps.common.ids import new_id
 from apps.common.tenancy import SchemaRef, enter
@@ -35,6 +45,9 @@ MAX_WAITING = 50_000
 SEEN_AGAIN_AFTER = 60.0
 """Seconds after which a session that is still in use is written again."""
 _MAX_SEEN = 20_000
+
+#: What PostgreSQL, or the way there, says of a row rather than of itself: wrong data, or text that has no encoding.
+_ROW_REFUSED = (DataError, IntegrityError, ValueError)
 
 _Rows = tuple[list[EventRow], list[SessionRow]]
 
@@ -70,7 +83,11 @@ class Recorder:
             self._count = 0
 
     def flush(self) -> int:
-        """Write what is waiting; returns how many events were written. What can't be written waits on."""
+        """Write what is waiting; returns how many events were written.
+
+        What can't be written while the database is away waits on. A row that can't be written at all is dropped alone,
+        and what goes wrong with one workspace's rows keeps nobody else's from being written.
+        """
         written = 0
         with self._writing:
             with self._lock:
@@ -79,16 +96,17 @@ class Recorder:
             for schema, (events, sessions) in batches.items():
                 try:
                     with enter(SchemaRef(schema)):
-                        Session.objects.write_all(sessions)
-                        RuntimeEvent.objects.write_all(events)
+                        _write(Session.objects.write_all, sessions, schema)
+                        written += _write(RuntimeEvent.objects.write_all, events, schema)
                 except (DatabaseError, InterfaceError) as problem:
                     self._put_back(schema, events, sessions, problem)
-                else:
-                    written += len(events)
+                except Exception:
+                    log.exception("runtime_events_lost", schema=schema, events=len(events))
         return written
 
     def _put_back(self, schema: str, events: list[EventRow], sessions: list[SessionRow], problem: Exception) -> None:
-        if "does not exist" in str(problem):  # the workspace was purged meanwhile
+        if isinstance(problem, ProgrammingError) and "does not exist" in str(problem):
+            # The workspace was purged meanwhile.
             log.warning("runtime_events_without_a_workspace", schema=schema, events=len(events))
             return
         with self._lock:
@@ -121,6 +139,20 @@ class Recorder:
         while len(self._seen) > _MAX_SEEN:
             self._seen.popitem(last=False)
         return True
+
+
+def _write(write_all: Callable[[Sequence[Any]], None], rows: Sequence[Any], schema: str) -> int:
+    """Write rows in one statement; when some among them can't be written, all but those. Returns how many."""
+    try:
+        with transaction.atomic():
+            write_all(rows)
+    except _ROW_REFUSED as problem:
+        if len(rows) == 1:
+            log.warning("runtime_row_dropped", schema=schema, row=type(rows[0]).__name__, reason=str(problem)[:200])
+            return 0
+        middle = len(rows) // 2
+        return _write(write_all, rows[:middle], schema) + _write(write_all, rows[middle:], schema)
+    return len(rows)
 
 
 class Background:
