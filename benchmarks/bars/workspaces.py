@@ -14,18 +14,25 @@ from django.core.management import call_command
 from django.db import connection
 
 from benchmarks.bars import tell
+from benchmarks.load import Request, requests_per_second
 from benchmarks.measure import alternate, seconds
 from benchmarks.report import Result
+from benchmarks.servers import granian, serving
 
 FEW = 20
 MANY = int(os.environ.get("BENCH_WORKSPACES", "3000"))
 SAMPLES = 15
+PORT = 21505
 
 
 def main() -> None:
     django.setup()
-    call_command("migrate_schemas", shared=True, verbosity=0, interactive=False)
-    call_command("bootstrap", slots=FEW + 2 * SAMPLES, verbosity=0)
+    from benchmarks import platform
+
+    platform.prepare_database(slots=FEW + 2 * SAMPLES)
+    place = platform.make_place()
+    platform.publish_loan_schedule(place)
+    rates_few = _request_rates(place.key)
     few = _creation_seconds()
     stock_few = _stock_seconds()
     _tell_creation("at 20 schemas", few, stock_few)
@@ -34,6 +41,7 @@ def main() -> None:
     many = _creation_seconds()
     stock_many = _stock_seconds(samples=3)
     _tell_creation(f"at {MANY:,} schemas", many, stock_many)
+    _tell_growth(rates_few, _request_rates(place.key))
     growth = many / few
     tell(
         Result(
@@ -46,6 +54,36 @@ def main() -> None:
             holds=growth <= 1.3,
         )
     )
+
+
+def _request_rates(key: str) -> dict[str, float]:
+    """Requests a second of the real server: a published page, and an API read by key."""
+    command = granian("config.wsgi:application", PORT)
+    environment = {"DATABASE_URL": os.environ["DATABASE_URL"]}
+    asked = {
+        "published page": Request(PORT, "/runtime/bench/loan"),
+        "API read": Request(PORT, "/api/v1/workspaces/bench/apps/loan", (("Authorization", f"Api-Key {key}"),)),
+    }
+    with serving(command, port=PORT, environment=environment, ready_path="/healthz"):
+        return {
+            what: statistics.median(requests_per_second(request) for _ in range(5)) for what, request in asked.items()
+        }
+
+
+def _tell_growth(few: dict[str, float], many: dict[str, float]) -> None:
+    for what, rate in many.items():
+        growth = few[what] / rate
+        tell(
+            Result(
+                bar="15",
+                what=f"{what}: time among {MANY:,} schemas against {FEW}",
+                ours=f"{rate:,.0f}/s",
+                reference=f"{few[what]:,.0f}/s",
+                ratio=growth,
+                wanted="≤ 1.3",
+                holds=growth <= 1.3,
+            )
+        )
 
 
 def _creation_seconds() -> float:
