@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from .settings import LaunchSettings
@@ -17,7 +18,9 @@ def announce(settings: LaunchSettings) -> str:
     ]
     if settings.demo:
         rows += describe_demo(read_demo(settings))
-    rows += [("Logs", str(settings.logs)), ("Mail", str(settings.data_dir / "mail"))]
+    rows += [("Logs", str(settings.logs))]
+    if not os.environ.get("EMAIL_URL"):
+        rows += [("Mail", str(settings.data_dir / "mail"))]
     width = max(len(name) for name, _ in rows) + 2
     lines = [f"  {name:<{width}}{value}" for name, value in rows]
     return "\n".join(["", "AppRun is ready. Ctrl-C stops it.", "", *lines, ""])
