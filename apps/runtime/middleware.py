@@ -23,10 +23,11 @@ from apps.common.api.addresses import caller_address
 from apps.common.errors import AppRunError
 from apps.common.ids import new_id
 from apps.common.middleware import acceptable_request_id, observe_request
+from apps.runtime.errors import TooManyRequests
 from apps.runtime.services.admission import Visitor
-from apps.runtime.services.counting import count_visit
+from apps.runtime.services.counting import COUNTED_UNKNOWN, count_unknown, count_visit
 from apps.runtime.services.recording import record_visit
-from apps.runtime.services.resolution import resolver
+from apps.runtime.services.resolution import ResolvedApp, resolver
 from apps.runtime.services.showing import documents
 from apps.runtime.services.visits import COOKIE_NAME, read_visit, start_visit
 from apps.runtime.views import headers
@@ -62,8 +63,9 @@ def _answer(environ: Environ) -> tuple[list[tuple[str, str]], bytes] | None:
     address = _ADDRESS.fullmatch(environ["PATH_INFO"])
     if address is None or not _is_plain(environ):
         return None
+    visitor = _visitor(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
     try:
-        resolved = resolver.resolve(address[1], address[2])
+        resolved = _resolve(environ, address[1], address[2], visitor)
     except AppRunError:
         return None
     policy, app_id = resolved.app.policy, resolved.app.id
@@ -72,7 +74,6 @@ def _answer(environ: Environ) -> tuple[list[tuple[str, str]], bytes] | None:
 
     now = datetime.now(UTC)
     moment = now.timestamp()
-    visitor = _visitor(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
     visit = read_visit(_cookie(environ.get("HTTP_COOKIE", "")), app_id=app_id, now=moment)
     if visit is None:
         visit = start_visit(app_id=app_id, policy=policy, person=None, now=moment)
@@ -116,6 +117,16 @@ def _answer(environ: Environ) -> tuple[list[tuple[str, str]], bytes] | None:
     )
     observe_request(method="GET", route=_ROUTE, status=200, seconds=time.perf_counter() - started)
     return answer, body
+
+
+def _resolve(environ: Environ, workspace: str, app: str, visitor: Visitor) -> ResolvedApp:
+    """The app, counted like the long way does, and only once for both."""
+    if not resolver.knows(workspace, app):
+        count = count_unknown(visitor)
+        if not count.allowed:
+            raise TooManyRequests(retry_after=count.resets_in)
+        environ[COUNTED_UNKNOWN] = True
+    return resolver.resolve(workspace, app)
 
 
 def _is_plain(environ: Environ) -> bool:

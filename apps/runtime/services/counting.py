@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.applications.selectors import VisitPolicy
-from apps.common.rates import counted_as
+from apps.common.rates import Count, Rate, counted_as, hit_roughly
 from apps.runtime.services.admission import Visitor
 from apps.runtime.services.limits import SHARED_ADDRESS, Allowance, RateLimits, RedisCounts
 from apps.runtime.services.recording import background
@@ -23,6 +23,9 @@ def connect() -> redis.Redis:
     once = Retry(NoBackoff(), 0)
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=once)
 
+
+COUNTED_UNKNOWN = "apprun.counted_unknown"
+"""Where a request's environment says that ``count_unknown`` has had it: no header can get there."""
 
 rate_limits = RateLimits(RedisCounts(connect, prefix=settings.REDIS_KEY_PREFIX))
 """The counts of this process."""
@@ -47,3 +50,11 @@ def count_visit(app_id: UUID, policy: VisitPolicy, visit: Visit | None, visitor:
         return own
     everyone = rate_limits.take(f"{app_id.hex}:*", policy.app_limit)
     return own if everyone.allowed else everyone
+
+
+def count_unknown(visitor: Visitor) -> Count:
+    """Count one request for an address at which this process knows of no app, before anything is looked up for it.
+
+    Refused above ``RATE_RUNTIME_UNKNOWN``: guessing addresses costs the database, and finds what isn't told.
+    """
+    return hit_roughly("runtime-unknown", counted_as(visitor.address), Rate.parse(settings.RATE_RUNTIME_UNKNOWN))

@@ -55,7 +55,7 @@ class ResolvedApp:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one address. ``facts`` is None when there is nothing there."""
+    """What is known of one address. ``facts`` is None when there is nothing there, which is kept as briefly."""
 
     facts: tuple[VisitedWorkspace, VisitedApp] | None
     resolved: ResolvedApp | None
@@ -91,6 +91,11 @@ class Resolver:
         if workspace.status == "active" and app.status == "archived":
             raise AppArchived
         raise NoSuchApp
+
+    def knows(self, workspace_ref: str, app_ref: str) -> bool:
+        """Whether this process has found an app at an address; costs no look-up."""
+        entry = self._entries.get((workspace_ref, app_ref))
+        return entry is not None and entry.facts is not None
 
     def forget(self) -> None:
         """Drop everything that is kept; the next request looks it up."""

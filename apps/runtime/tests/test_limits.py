@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from apps.common.ids import new_id
 from apps.runtime.services.counting import connect
 from apps.runtime.services.limits import RateLimits, RedisCounts
 from apps.runtime.tests.factories import publish_app
@@ -102,3 +103,19 @@ def test_fault_26_addresses_of_one_ipv6_network_are_one_visitors(workspace: Any)
     statuses = [Client().get(url, REMOTE_ADDR=f"2001:db8:1:2::{n}").status_code for n in range(5)]
     assert statuses == [200] * 3 + [429] * 2
     assert Client().get(url, REMOTE_ADDR="2001:db8:1:3::1").status_code == 200
+
+
+def test_addresses_without_an_app_are_counted_before_they_are_looked_up(
+    workspace: Any, settings: Any, django_assert_num_queries: Any
+) -> None:
+    publish_app(workspace)
+    settings.RATE_RUNTIME_UNKNOWN = "3/60"
+    guesser, other = (Client(REMOTE_ADDR=f"2001:db8:{new_id().hex[-4:]}:{n}::1") for n in (1, 2))
+    assert guesser.get(url_of(workspace)).status_code == 200  # this process sees it for the first time
+    assert [guesser.get(f"/runtime/nobody/app-{n}").status_code for n in range(2)] == [404, 404]
+    with django_assert_num_queries(0):
+        refused = [guesser.get(f"/runtime/nobody/more-{n}?preview=x" if n else "/runtime/nobody/more") for n in (0, 1)]
+    assert [answer.status_code for answer in refused] == [429, 429]
+    assert 1 <= int(refused[0]["Retry-After"]) <= 60
+    assert guesser.get(url_of(workspace)).status_code == 200
+    assert other.get("/runtime/nobody/more").status_code == 404

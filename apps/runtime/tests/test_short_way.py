@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from apps.common.ids import new_id
 from apps.runtime.middleware import PublicPages
 from apps.runtime.services.recording import recorder
 from apps.runtime.tests.factories import publish_app
@@ -143,3 +144,22 @@ def test_the_web_process_uses_it(workspace: Any, monkeypatch: pytest.MonkeyPatch
 )
 def test_what_is_no_address_goes_the_long_way(workspace: Any, path: str) -> None:
     assert get(path.format(slug=workspace.slug))[0] == "long"
+
+
+def test_an_address_without_an_app_is_counted_once_for_both_ways(settings: Any, django_assert_num_queries: Any) -> None:
+    settings.RATE_RUNTIME_UNKNOWN = "2/60"
+    environ = RequestFactory().get("/", REMOTE_ADDR=f"2001:db8:{new_id().hex[-4:]}:3::1").environ
+    statuses: list[int] = []
+
+    def long_way(given: dict[str, Any], _: Any) -> list[bytes]:
+        statuses.append(Client().get(given["PATH_INFO"], **given).status_code)
+        return []
+
+    def ask(number: int) -> None:
+        PublicPages(long_way)(environ | {"PATH_INFO": f"/runtime/nobody/app-{number}"}, print)
+
+    ask(1)
+    ask(2)
+    with django_assert_num_queries(0):
+        ask(3)
+    assert statuses == [404, 404, 429]

@@ -17,7 +17,7 @@ from apps.common.api.addresses import caller_address
 from apps.common.tenancy import enter
 from apps.runtime.errors import ForgedRequest, NoSuchApp, TooManyRequests
 from apps.runtime.services import admission, limits, visits
-from apps.runtime.services.counting import count_visit
+from apps.runtime.services.counting import COUNTED_UNKNOWN, count_unknown, count_visit
 from apps.runtime.services.recording import record_visit
 from apps.runtime.services.resolution import ResolvedApp, preview_app, resolver
 from apps.runtime.views import headers
@@ -75,7 +75,8 @@ class Exchange:
         return "json" in (self.request.content_type or "")
 
     def resolve(self) -> None:
-        """Find the app. Raises what the resolver raises."""
+        """Find the app. Raises what the resolver raises, and TooManyRequests for too many addresses without one."""
+        self._count_unknown()
         self.resolved = resolver.resolve(self.workspace_ref, self.app_ref)
 
     def identify(self) -> None:
@@ -115,8 +116,9 @@ class Exchange:
     def open_preview(self, token: str) -> None:
         """Open the app's draft for the holder of a preview's token; nothing of it is counted as a visit.
 
-        Raises PreviewOver, and what is wrong with the draft.
+        Raises PreviewOver, TooManyRequests, and what is wrong with the draft.
         """
+        self._count_unknown()
         workspace = find_visited_workspace(self.workspace_ref)
         if workspace is None or workspace.status != "active":
             raise NoSuchApp
@@ -166,6 +168,13 @@ class Exchange:
                     response.headers[name] = value
             self._record(response.status_code, kind or self.kind)
         return response
+
+    def _count_unknown(self) -> None:
+        counted = COUNTED_UNKNOWN in self.request.META
+        if not counted and not resolver.knows(self.workspace_ref, self.app_ref):
+            count = count_unknown(self.visitor)
+            if not count.allowed:
+                raise TooManyRequests(retry_after=count.resets_in)
 
     def _record(self, status: int, kind: str) -> None:
         assert self.resolved is not None
