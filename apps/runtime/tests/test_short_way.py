@@ -148,7 +148,9 @@ def test_what_is_no_address_goes_the_long_way(workspace: Any, path: str) -> None
 
 def test_an_address_without_an_app_is_counted_once_for_both_ways(settings: Any, django_assert_num_queries: Any) -> None:
     settings.RATE_RUNTIME_UNKNOWN = "2/60"
-    environ = RequestFactory().get("/", REMOTE_ADDR=f"2001:db8:{new_id().hex[-4:]}:3::1").environ
+    environ = (
+        RequestFactory().get("/", HTTP_HOST="testserver", REMOTE_ADDR=f"2001:db8:{new_id().hex[-4:]}:3::1").environ
+    )
     statuses: list[int] = []
 
     def long_way(given: dict[str, Any], _: Any) -> list[bytes]:
