@@ -26,6 +26,14 @@ def search(client: Client, base: str, words: str, **more: str) -> Any:
     return client.get(f"{base}search/", {"s": words, "extended": "1", **more})
 
 
+def test_members_have_the_search_on_each_page(owner: Client, workspace: Workspace) -> None:
+    base = f"/admin/w/{workspace.slug}/"
+    for address in (base, f"{base}applications/app/"):
+        page = owner.get(address).content.decode()
+        assert f'hx-get="{base}search/?extended=1"' in page
+        assert 'id="search-input-command"' in page
+
+
 def test_what_is_found_leads_there(owner: Client, workspace: Workspace) -> None:
     with enter(workspace):
         app = App.objects.get()
