@@ -24,6 +24,20 @@ class AccountInactive(NotAuthenticated):
     detail = "This account is deactivated. Ask the operator of this platform."
 
 
+class LastOperator(Conflict):
+    """Without this person nobody could run the platform."""
+
+    code = "last_operator"
+    detail = "This is the last operator of the platform. Make another one first."
+
+
+class AlreadyErased(Conflict):
+    """A person whose data were erased can't come back."""
+
+    code = "already_erased"
+    detail = "This person's data were erased. They can register anew."
+
+
 class MfaRequired(NotAuthenticated):
     """The password is right; the account also asks for a code."""
 

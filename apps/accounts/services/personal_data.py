@@ -14,6 +14,7 @@ from django.db import transaction
 from apps.accounts.errors import ErasureObstructed
 from apps.accounts.models import LastSeen, OutgoingMail, User
 from apps.accounts.selectors import mfa_status, user_profile
+from apps.accounts.services.activity import is_last_operator
 from apps.accounts.services.sessions import end_sessions
 from apps.accounts.signals import user_erased
 from apps.audit.services import Target, record_act
@@ -75,7 +76,7 @@ def erase_person(*, user: User, actor: Actor, now: datetime) -> None:
     """
     with transaction.atomic():
         locked = User.objects.select_for_update().get(pk=user.pk)
-        obstacles = [sentence for obstacle in (_last_operator, *_obstacles) for sentence in obstacle(locked)]
+        obstacles = [sentence for obstacle in (_only_operator, *_obstacles) for sentence in obstacle(locked)]
         if obstacles:
             raise ErasureObstructed(" ".join(obstacles), obstacles=obstacles)
         record_act(actor=actor, action="user.erased", target=Target("user", str(locked.pk)), now=now)
@@ -98,11 +99,8 @@ def _empty(user: User, now: datetime) -> None:
     user.save()
 
 
-def _last_operator(user: User) -> Iterable[str]:
-    if not user.is_staff:
-        return
-    operators = User.objects.select_for_update().filter(is_staff=True, is_active=True).order_by("pk")
-    if not any(operator.pk != user.pk for operator in operators):
+def _only_operator(user: User) -> Iterable[str]:
+    if is_last_operator(user):
         yield "You are the last operator of this platform."
 
 
