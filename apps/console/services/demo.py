@@ -28,6 +28,11 @@ from apps.workspaces.selectors import find_workspace, workspaces_of
 from apps.workspaces.services.creation import create_workspace
 from apps.workspaces.services.settings import update_workspace
 
+_DESCRIPTIONS = {
+    LOAN_SCHEDULE: "What a loan costs, month by month",
+    IBAN_CHECK: "Whether an account number is well-formed (ISO 13616)",
+    UNIT_PRICE: "Which of two packages costs less for the same amount",
+}
 OPERATOR_EMAIL = "operator@example.com"
 USER_EMAIL = "demo@example.com"
 FINANCE = "finance-desk"
@@ -140,7 +145,15 @@ def _require_app(
 def _make_single(example: str) -> Callable[..., None]:
     def make(*, workspace: Any, actor: Actor, now: datetime, slug: str, name: str) -> None:
         definition = example_definition(example)
-        app = create_app(workspace=workspace, actor=actor, name=name, slug=slug, definition=definition, now=now)
+        app = create_app(
+            workspace=workspace,
+            actor=actor,
+            name=name,
+            slug=slug,
+            description=_DESCRIPTIONS[example],
+            definition=definition,
+            now=now,
+        )
         _open_to_everyone(app, workspace, actor, now)
         publish(app_id=app.pk, workspace=workspace, actor=actor, now=now, may_expose=True, note="First version")
 
@@ -150,7 +163,15 @@ def _make_single(example: str) -> Callable[..., None]:
 def _make_loan_schedule(*, workspace: Any, actor: Actor, now: datetime, slug: str, name: str) -> None:
     """Three versions and a rollback: the third cut the cents, and people missed them."""
     full = example_definition(LOAN_SCHEDULE)
-    app = create_app(workspace=workspace, actor=actor, name=name, slug=slug, definition=_payment_only(full), now=now)
+    app = create_app(
+        workspace=workspace,
+        actor=actor,
+        name=name,
+        slug=slug,
+        description=_DESCRIPTIONS[LOAN_SCHEDULE],
+        definition=_payment_only(full),
+        now=now,
+    )
     _open_to_everyone(app, workspace, actor, now)
     history = [
         (_payment_only(full), "The monthly payment"),

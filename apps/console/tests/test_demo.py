@@ -78,3 +78,12 @@ def test_command_writes_a_private_file(settings: Any, tmp_path: Path) -> None:
 def test_damaged_description_is_written_anew(tmp_path: Path) -> None:
     (tmp_path / "demo.json").write_text("{")
     assert read_demo(tmp_path / "demo.json") == {}
+
+
+def test_every_demo_app_says_what_it_is_for() -> None:
+    make_demo(known={}, now=timezone.now())
+    for slug in ("finance-desk", "shopping-club"):
+        workspace = find_workspace(slug)
+        assert workspace is not None
+        with enter(workspace):
+            assert all(App.objects.exclude(slug="home").values_list("description", flat=True))
