@@ -163,6 +163,9 @@ class AppVersionAdmin(WorkspaceAdmin):
     list_select_related = ("app",)
     search_fields = ("app__name", "app__slug", "note", "digest")
 
+    def title_of(self, row: Any) -> str:
+        return f"{row.app} {row}"
+
 
 @admin.register(Release, site=workspace_site)
 class ReleaseAdmin(WorkspaceAdmin):
@@ -173,6 +176,9 @@ class ReleaseAdmin(WorkspaceAdmin):
     list_filter = ("kind", "app")
     list_select_related = ("app", "version")
     search_fields = ("app__name", "app__slug", "note")
+
+    def title_of(self, row: Any) -> str:
+        return f"{row.app} {row}"
 
 
 @admin.register(AccessPolicy, site=workspace_site)
@@ -185,3 +191,6 @@ class AccessPolicyAdmin(WorkspaceAdmin):
     list_select_related = ("app",)
     search_fields = ("app__name", "app__slug")
     exclude = ("password_hash", "link_token")
+
+    def title_of(self, row: Any) -> str:
+        return f"{row.app}: {row}"

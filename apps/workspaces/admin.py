@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
 
 from apps.common.admin import (
     Act,
@@ -16,6 +18,7 @@ from apps.common.admin import (
     platform_site,
     workspace_site,
 )
+from apps.common.admin.sites import workspace_grant
 from apps.workspaces.models import Invitation, Membership, Role, SchemaSlot, SlugHold, Workspace
 from apps.workspaces.services.invitations import revoke_invitation
 from apps.workspaces.services.lifecycle import (
@@ -262,8 +265,12 @@ class PlatformRoleAdmin(_Roles, PlatformAdmin):
 
 @admin.register(Role, site=workspace_site)
 class WorkspaceRoleAdmin(_Roles, WorkspaceAdmin):
-    """The roles that this workspace made."""
+    """The built-in roles, and those that this workspace made."""
 
-    list_display = ("name", "code")
+    list_display = ("name", "code", "workspace")
     view_code: ClassVar[str] = "members.view"
-    workspace_lookup: ClassVar[str] = "workspace"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        grant = workspace_grant(request)
+        assert grant is not None, "this console belongs to a workspace"
+        return super().get_queryset(request).filter(Q(workspace=None) | Q(workspace=grant.workspace.id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -24,6 +24,7 @@ from apps.common.permissions import Grant
 
 #: Whole, because in a workspace's console ``reverse`` leads into it.
 _PASSWORD_PAGE = "/accounts/password/change/"  # noqa: S105 - an address
+_WORKSPACES_PAGE = "/admin/w/"
 
 #: The one exception to our Content-Security-Policy: Unfold's Alpine.js evaluates expressions and sets inline styles.
 console_csp: Callable[[Callable[..., Any]], Callable[..., Any]] = csp_replace(
@@ -86,10 +87,12 @@ class ConsoleSite(UnfoldAdminSite):
                 if not site_admin.get_search_fields(request):
                     continue
                 rows, _ = site_admin.get_search_results(request, site_admin.get_queryset(request), words)
+                if site_admin.list_select_related:
+                    rows = rows.select_related(*site_admin.list_select_related)
                 about = f"{meta.app_label.capitalize()} - {meta.verbose_name.capitalize()}"
                 address = f"admin:{meta.app_label}_{meta.model_name}_change"
                 found += [
-                    SearchResult(str(row), about, reverse(address, args=[row.pk]), "data_object")
+                    SearchResult(site_admin.title_of(row), about, reverse(address, args=[row.pk]), "data_object")
                     for row in rows[:_FOUND_PER_TABLE]
                 ]
         return found
@@ -111,6 +114,12 @@ class PlatformSite(ConsoleSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and getattr(request.user, "is_staff", False))
 
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """To allauth's pages for nobody; members came to the wrong console and are led to their workspaces."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            return HttpResponseRedirect(_WORKSPACES_PAGE)
+        return cast(HttpResponse, secure_admin_login(super().login)(request, extra_context))
+
 
 class WorkspaceSite(ConsoleSite):
     """For the members of one workspace, by their permissions. The middleware has found the grant and entered."""
@@ -131,6 +140,5 @@ def workspace_grant(request: Any) -> Grant | None:
 
 
 platform_site = PlatformSite(name="admin")
-platform_site.login = secure_admin_login(platform_site.login)  # type: ignore[method-assign]
 #: Mounted in a URL configuration of its own, so that the stock templates' ``admin:`` addresses lead into it.
 workspace_site = WorkspaceSite(name="admin")

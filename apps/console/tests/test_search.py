@@ -79,3 +79,13 @@ def test_many_rows_are_not_all_read(owner: Client, workspace: Workspace) -> None
 def test_nonsense_finds_nothing(owner: Client, workspace: Workspace, given: dict[str, str]) -> None:
     answer = search(owner, f"/admin/w/{workspace.slug}/", **given)
     assert answer.status_code in {200, 404}
+
+
+def test_versions_are_found_under_the_name_of_their_app(workspace: Any, user: Any) -> None:
+    client = Client()
+    client.force_login(user)
+    page = f"/admin/w/{workspace.slug}/applications/app/{workspace.default_app_id}/act/publish/"
+    client.post(page, {"note": "Searchable"})
+    found = client.get(f"/admin/w/{workspace.slug}/search/?s=searchable&extended=1").content.decode()
+    assert "Home v1" in found
+    assert "Home publish #1" in found

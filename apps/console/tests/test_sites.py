@@ -16,7 +16,7 @@ from apps.audit.models import AuditEvent
 from apps.common.admin import platform_site, workspace_site
 from apps.common.permissions import resolver
 from apps.common.tenancy import current_schema, enter, enter_public
-from apps.workspaces.models import Invitation, Membership, Workspace
+from apps.workspaces.models import Invitation, Membership, Role, Workspace
 from apps.workspaces.services.invitations import invite_member
 from apps.workspaces.tests.factories import add_member
 
@@ -338,3 +338,19 @@ def test_nonsense_in_a_search_is_no_fault_of_the_server(
     client.raise_request_exception = False
     assert client.get(address.format(slug=workspace.slug)).status_code in {200, 302, 400}
     assert client.get(address.format(slug=workspace.slug).replace("?q=%00", "%00/change/")).status_code in {302, 404}
+
+
+def test_member_at_the_operators_door_is_led_to_their_workspaces(browser: Any, user: Any, workspace: Workspace) -> None:
+    door = browser(user).get("/admin/", follow=True)
+    assert door.redirect_chain[-1][0].startswith("/admin/w/")
+    assert Client().get("/admin/", follow=True).redirect_chain[-1][0].startswith("/accounts/login/")
+
+
+def test_members_see_the_roles_they_may_give(browser: Any, user: Any, make_user: Any, make_workspace: Any) -> None:
+    mine, other = make_workspace(owner=user), make_workspace(owner=make_user())
+    Role.objects.create(workspace=mine, code="editor", name="Editor here", codes=[])
+    Role.objects.create(workspace=other, code="stranger", name="Stranger there", codes=[])
+    page = browser(user).get(f"/admin/w/{mine.slug}/workspaces/role/").content.decode()
+    assert "Viewer" in page
+    assert "Editor here" in page
+    assert "Stranger there" not in page
