@@ -25,7 +25,6 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def broker_nowhere() -> Iterator[None]:
     before = app.conf.broker_write_url, app.conf.broker_url
     app.conf.broker_write_url = app.conf.broker_url = NOWHERE
-    app.pool.force_close_all()
     yield
     app.conf.broker_write_url, app.conf.broker_url = before
 
