@@ -1,6 +1,7 @@
 """Celery: the message is a wake-up, the row is the truth, so results are not kept and messages may be lost."""
 
 from datetime import timedelta
+from typing import Any
 
 from config.env import env
 
@@ -29,51 +30,20 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SYNC_EVERY = 1  # each run is written down at once: the health check reads it, a restart repeats nothing
 
-#: Public jobs only; the scheduler sends each with the public schema's header (apps/common/tasks.py refuses others).
+
+def _every(interval: timedelta, task: str) -> dict[str, Any]:
+    """A job of the platform: sent with the public schema's header (apps/common/tasks.py refuses others)."""
+    return {"task": task, "schedule": interval, "options": {"headers": {"_schema_name": "public"}}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "operations-sweep": {
-        "task": "operations.sweep",
-        "schedule": timedelta(seconds=15),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "events-relay": {
-        "task": "events.relay",
-        "schedule": timedelta(seconds=15),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "workspaces-keep-pool": {
-        "task": "workspaces.keep_pool",
-        "schedule": timedelta(seconds=30),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "workspaces-purge-due": {
-        "task": "workspaces.purge_due",
-        "schedule": timedelta(hours=1),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "accounts-deliver-due-mail": {
-        "task": "accounts.deliver_due_mail",
-        "schedule": timedelta(seconds=30),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "accounts-clear-expired": {
-        "task": "accounts.clear_expired",
-        "schedule": timedelta(hours=1),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "invitations-expire": {
-        "task": "workspaces.expire_invitations",
-        "schedule": timedelta(hours=1),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "common-forget": {
-        "task": "common.forget",
-        "schedule": timedelta(hours=1),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
-    "decisions-forget": {
-        "task": "access.delete_old_decisions",
-        "schedule": timedelta(hours=6),
-        "options": {"headers": {"_schema_name": "public"}},
-    },
+    "operations-sweep": _every(timedelta(seconds=15), "operations.sweep"),
+    "events-relay": _every(timedelta(seconds=15), "events.relay"),
+    "workspaces-keep-pool": _every(timedelta(seconds=30), "workspaces.keep_pool"),
+    "workspaces-purge-due": _every(timedelta(hours=1), "workspaces.purge_due"),
+    "accounts-deliver-due-mail": _every(timedelta(seconds=30), "accounts.deliver_due_mail"),
+    "accounts-clear-expired": _every(timedelta(hours=1), "accounts.clear_expired"),
+    "invitations-expire": _every(timedelta(hours=1), "workspaces.expire_invitations"),
+    "common-forget": _every(timedelta(hours=1), "common.forget"),
+    "decisions-forget": _every(timedelta(hours=6), "access.delete_old_decisions"),
 }
