@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.workspaces.api.v1.urls")),
     path("", include("apps.access.api.v1.urls")),
     path("", include("apps.accounts.api.v1.urls")),
+    path("", include("apps.databases.api.v1.urls")),
     path("", include("apps.applications.api.v1.urls")),
     path("", include("apps.workflows.api.v1.urls")),
     path("", include("apps.runtime.api.v1.urls")),

@@ -41,6 +41,7 @@ SHARED_APPS = [
     "apps.plans",
     "apps.workspaces",
     "apps.access",
+    "apps.databases",
     "apps.console",
 ]
 

@@ -1,0 +1,37 @@
+"""What can go wrong with databases, their servers and backups."""
+
+from apps.common.errors import Conflict, NotFound
+
+
+class DatabaseNotFound(NotFound):
+    """The workspace has no database."""
+
+    code = "database_not_found"
+    detail = "This workspace has no database. Make one first: POST …/database."
+
+
+class DatabaseExists(Conflict):
+    """A workspace has one database at most."""
+
+    code = "database_exists"
+    detail = "This workspace has a database already."
+
+
+class DatabaseNotReady(Conflict):
+    """The database is being made, has failed, or is being deleted."""
+
+    code = "database_not_ready"
+
+
+class NoServerAvailable(Conflict):
+    """No server takes new databases now."""
+
+    code = "no_server_available"
+    detail = "No database server has room now. An operator has to add one."
+
+
+class BackupNotFound(NotFound):
+    """No such backup of this workspace."""
+
+    code = "backup_not_found"
+    detail = "There is no backup with this id."

@@ -1,0 +1,16 @@
+from apps.databases.models.backup import Backup, BackupSchedule
+from apps.databases.models.kept_database import KeptDatabase
+from apps.databases.models.migration import SchemaMigration
+from apps.databases.models.reservation import SpaceReservation
+from apps.databases.models.server import DatabaseServer
+from apps.databases.models.workspace_database import WorkspaceDatabase
+
+__all__ = [
+    "Backup",
+    "BackupSchedule",
+    "DatabaseServer",
+    "KeptDatabase",
+    "SchemaMigration",
+    "SpaceReservation",
+    "WorkspaceDatabase",
+]

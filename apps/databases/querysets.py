@@ -1,0 +1,84 @@
+"""The filters on servers, databases and backups."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
+
+from django.db import models
+
+from apps.databases.states import PRESENT, USABLE, DatabaseStatus, ServerStatus
+
+if TYPE_CHECKING:
+    from apps.databases.models import Backup, BackupSchedule, DatabaseServer, KeptDatabase, WorkspaceDatabase
+
+    _Servers = models.QuerySet[DatabaseServer]
+    _Databases = models.QuerySet[WorkspaceDatabase]
+    _Backups = models.QuerySet[Backup]
+    _Schedules = models.QuerySet[BackupSchedule]
+    _Kept = models.QuerySet[KeptDatabase]
+else:
+    _Servers = _Databases = _Backups = _Schedules = _Kept = models.QuerySet
+
+
+class DatabaseServerQuerySet(_Servers):
+    """Servers by what they do."""
+
+    def taking_databases(self) -> Self:
+        """Those on which new databases may be placed."""
+        return self.filter(status=ServerStatus.ACTIVE)
+
+    def reachable(self) -> Self:
+        """Those that are in use: every server but the ones that are offline."""
+        return self.exclude(status=ServerStatus.OFFLINE)
+
+
+class WorkspaceDatabaseQuerySet(_Databases):
+    """Databases by their workspace and state."""
+
+    def present(self) -> Self:
+        """Those that aren't deleted."""
+        return self.filter(status__in=PRESENT)
+
+    def ready(self) -> Self:
+        return self.filter(status=DatabaseStatus.READY)
+
+    def of_workspace(self, workspace_id: UUID) -> Self:
+        return self.filter(workspace_id=workspace_id)
+
+    def to_delete(self, now: datetime) -> Self:
+        """Those whose grace is over."""
+        return self.filter(status=DatabaseStatus.DELETING, delete_after__lte=now)
+
+    def to_rotate(self, now: datetime) -> Self:
+        """Those whose login is due for a new password."""
+        return self.ready().filter(next_rotation_at__lte=now)
+
+
+class BackupQuerySet(_Backups):
+    """Backups by their workspace and state."""
+
+    def of_workspace(self, workspace_id: UUID) -> Self:
+        return self.filter(workspace_id=workspace_id)
+
+    def usable(self) -> Self:
+        """Those that one can restore from."""
+        return self.filter(status__in=USABLE)
+
+
+class BackupScheduleQuerySet(_Schedules):
+    """Schedules by when they are due."""
+
+    def due(self, now: datetime) -> Self:
+        return self.filter(enabled=True, next_run_at__lte=now, database__status=DatabaseStatus.READY)
+
+
+class KeptDatabaseQuerySet(_Kept):
+    """Databases beside the live one, by when they may go."""
+
+    def expired(self, now: datetime) -> Self:
+        return self.filter(dropped_at=None, keep_until__lte=now)
+
+    def present(self) -> Self:
+        return self.filter(dropped_at=None)
