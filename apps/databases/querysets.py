@@ -11,18 +11,16 @@ from django.db import models
 from apps.databases.states import PRESENT, USABLE, DatabaseStatus, ServerStatus
 
 if TYPE_CHECKING:
-    from apps.databases.models import Backup, BackupSchedule, DatabaseServer, KeptDatabase, WorkspaceDatabase
-
-    _Servers = models.QuerySet[DatabaseServer]
-    _Databases = models.QuerySet[WorkspaceDatabase]
-    _Backups = models.QuerySet[Backup]
-    _Schedules = models.QuerySet[BackupSchedule]
-    _Kept = models.QuerySet[KeptDatabase]
-else:
-    _Servers = _Databases = _Backups = _Schedules = _Kept = models.QuerySet
+    from apps.databases.models import (  # noqa: F401
+        Backup,
+        BackupSchedule,
+        DatabaseServer,
+        KeptDatabase,
+        WorkspaceDatabase,
+    )
 
 
-class DatabaseServerQuerySet(_Servers):
+class DatabaseServerQuerySet(models.QuerySet["DatabaseServer"]):
     """Servers by what they do."""
 
     def taking_databases(self) -> Self:
@@ -34,7 +32,7 @@ class DatabaseServerQuerySet(_Servers):
         return self.exclude(status=ServerStatus.OFFLINE)
 
 
-class WorkspaceDatabaseQuerySet(_Databases):
+class WorkspaceDatabaseQuerySet(models.QuerySet["WorkspaceDatabase"]):
     """Databases by their workspace and state."""
 
     def present(self) -> Self:
@@ -56,7 +54,7 @@ class WorkspaceDatabaseQuerySet(_Databases):
         return self.ready().filter(next_rotation_at__lte=now)
 
 
-class BackupQuerySet(_Backups):
+class BackupQuerySet(models.QuerySet["Backup"]):
     """Backups by their workspace and state."""
 
     def of_workspace(self, workspace_id: UUID) -> Self:
@@ -67,14 +65,14 @@ class BackupQuerySet(_Backups):
         return self.filter(status__in=USABLE)
 
 
-class BackupScheduleQuerySet(_Schedules):
+class BackupScheduleQuerySet(models.QuerySet["BackupSchedule"]):
     """Schedules by when they are due."""
 
     def due(self, now: datetime) -> Self:
         return self.filter(enabled=True, next_run_at__lte=now, database__status=DatabaseStatus.READY)
 
 
-class KeptDatabaseQuerySet(_Kept):
+class KeptDatabaseQuerySet(models.QuerySet["KeptDatabase"]):
     """Databases beside the live one, by when they may go."""
 
     def expired(self, now: datetime) -> Self:

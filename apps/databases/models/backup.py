@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 
 from apps.common.models import TimestampedModel
@@ -42,7 +40,7 @@ class Backup(StatefulModel, TimestampedModel):
     proved_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
 
-    objects: Any = BackupQuerySet.as_manager()
+    objects = BackupQuerySet.as_manager()
 
     class Meta:
         ordering = ["-started_at", "-id"]
@@ -70,7 +68,7 @@ class BackupSchedule(TimestampedModel):
     next_run_at = models.DateTimeField(null=True, blank=True)
     last_run_at = models.DateTimeField(null=True, blank=True)
 
-    objects: Any = BackupScheduleQuerySet.as_manager()
+    objects = BackupScheduleQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["next_run_at"], name="backup_schedule_due")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 
 from apps.common.models import TimestampedModel
@@ -27,7 +25,7 @@ class KeptDatabase(TimestampedModel):
     keep_until = models.DateTimeField()
     dropped_at = models.DateTimeField(null=True, blank=True)
 
-    objects: Any = KeptDatabaseQuerySet.as_manager()
+    objects = KeptDatabaseQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 
 from apps.common.models import TimestampedModel
@@ -29,7 +27,7 @@ class DatabaseServer(StatefulModel, TimestampedModel):
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When it answered last.")
     error = models.CharField(max_length=300, blank=True, help_text="Why it didn't answer at the last look.")
 
-    objects: Any = DatabaseServerQuerySet.as_manager()
+    objects = DatabaseServerQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

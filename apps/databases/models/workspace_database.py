@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 
 from apps.common.models import TimestampedModel
@@ -46,7 +44,7 @@ class WorkspaceDatabase(StatefulModel, TimestampedModel):
 
     delete_after = models.DateTimeField(null=True, blank=True, help_text="When the grace of a deletion ends.")
 
-    objects: Any = WorkspaceDatabaseQuerySet.as_manager()
+    objects = WorkspaceDatabaseQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
