@@ -1,6 +1,6 @@
 """What can go wrong with databases, their servers and backups."""
 
-from apps.common.errors import Conflict, NotFound
+from apps.common.errors import Conflict, NotFound, Unavailable
 
 
 class DatabaseNotFound(NotFound):
@@ -35,3 +35,22 @@ class BackupNotFound(NotFound):
 
     code = "backup_not_found"
     detail = "There is no backup with this id."
+
+
+class SessionsRemain(Unavailable):
+    """Sessions of a fenced database don't end; its swap is tried again."""
+
+    code = "database_in_use"
+
+
+class FenceLifted(Unavailable):
+    """Clients were let in again before the databases were swapped; the swap is tried again."""
+
+    code = "fence_lifted"
+    detail = "The database was opened again before it was replaced."
+
+
+class SwapImpossible(Conflict):
+    """The databases of a swap are not, or not any more, what they have to be."""
+
+    code = "database_changed"
