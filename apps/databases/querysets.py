@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         BackupSchedule,
         DatabaseServer,
         KeptDatabase,
+        Restore,
         WorkspaceDatabase,
     )
 
@@ -80,3 +81,18 @@ class KeptDatabaseQuerySet(models.QuerySet["KeptDatabase"]):
 
     def present(self) -> Self:
         return self.filter(dropped_at=None)
+
+    def of_workspace(self, workspace_id: UUID) -> Self:
+        return self.filter(database__workspace_id=workspace_id)
+
+
+class RestoreQuerySet(models.QuerySet["Restore"]):
+    """Restores by what they have left to do."""
+
+    def overdue_fences(self, now: datetime) -> Self:
+        """Those that have kept clients out for longer than any swap takes."""
+        return self.filter(fenced_until__lte=now)
+
+    def to_settle(self, now: datetime) -> Self:
+        """Those that have ended and left something to be cleared away."""
+        return self.filter(settle_after__lte=now, settled_at=None)

@@ -22,6 +22,8 @@ class KeptDatabase(TimestampedModel):
     backup = models.ForeignKey("databases.Backup", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     operation_id = models.UUIDField(unique=True)
     size_bytes = models.PositiveBigIntegerField(default=0)
+    revision = models.PositiveIntegerField(default=0, help_text="Of its migrations.")
+    migrations = models.JSONField(default=list, blank=True, help_text="The records of the migrations that it has had.")
     keep_until = models.DateTimeField()
     dropped_at = models.DateTimeField(null=True, blank=True)
 
