@@ -36,6 +36,16 @@ def schema_for(workspace_id: UUID) -> str:
     return f"{SCHEMA_PREFIX}{workspace_id.hex}"
 
 
+def schemas_holding(table: str) -> list[str]:
+    """The workspaces' schemas that hold ``table``, in order of name. For commands: a sweep never walks through all."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT schemaname FROM pg_tables WHERE tablename = %s AND starts_with(schemaname, %s) ORDER BY schemaname",
+            [table, SCHEMA_PREFIX],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
 def current_schema() -> str:
     """The schema that queries go to now; ``public`` outside every workspace."""
     return cast(str, cast(Any, connection).schema_name)

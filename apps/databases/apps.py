@@ -10,4 +10,5 @@ class DatabasesConfig(AppConfig):
     verbose_name = "Databases"
 
     def ready(self) -> None:
+        import_module("apps.databases.kinds")
         import_module("apps.databases.permissions")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa import app_settings
@@ -32,10 +33,12 @@ from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
 from apps.secrets.errors import SealBroken
-from apps.secrets.services import open_value, seal_value
+from apps.secrets.services import Each, open_value, seal_value
 
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 _LAST_STEP = "last_step"
+#: Which of an authenticator's data are sealed: an app's secret, the seed of recovery codes.
+_SEALED = frozenset({"secret", "seed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +218,18 @@ def open_sealed(stored: str) -> str:
     return open_value(envelope, model="mfa.Authenticator", key=user_id, field="data").decode()
 
 
+def visit_sealed(data: dict[str, Any], authenticator_id: str, each: Each) -> dict[str, Any]:
+    """For rotations: an authenticator's ``data`` with every envelope in it given to ``each``."""
+    visited = dict(data)
+    for name in _SEALED.intersection(data):
+        owner, _, envelope = data[name].partition(":")
+        visited[name] = f"{owner}:{each(envelope, model='mfa.Authenticator', key=owner, field='data')}"
+    return visited
+
+
 def check_owner(authenticator: Authenticator) -> None:
     """Raise SealBroken for a row that holds what was sealed for somebody else."""
-    for name in ("secret", "seed"):
+    for name in _SEALED:
         stored = authenticator.data.get(name) if isinstance(authenticator.data, dict) else None
         if stored is not None and stored.partition(":")[0] != str(authenticator.user_id):
             raise SealBroken("This authenticator's secret was sealed for somebody else.")

@@ -59,6 +59,11 @@ def key_of(envelope: str) -> str:
     return _parts(envelope)[0]
 
 
+def beginning_under(key_id: str) -> str:
+    """How every envelope begins that needs this key-encryption key."""
+    return f"{_VERSION}.{key_id}."
+
+
 def binding(model: str, key: str, field: str) -> bytes:
     """What a sealed value is bound to, as associated data: JSON, so that no two triples make the same bytes."""
     return json.dumps([model, key, field]).encode()

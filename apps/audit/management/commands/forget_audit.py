@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
 from django.utils import timezone
 
+from apps.audit.models import AuditEvent
 from apps.audit.services.retention import forget_acts_before
 from apps.common.actors import SYSTEM
-from apps.common.tenancy import PUBLIC, SCHEMA_PREFIX, SchemaRef, enter
+from apps.common.tenancy import PUBLIC, SchemaRef, enter, schemas_holding
 
 
 class Command(BaseCommand):
@@ -24,19 +24,8 @@ class Command(BaseCommand):
         if days < 1:
             raise CommandError("--days must be at least 1.")
         now = timezone.now()
-        for schema in _schemas():
+        for schema in (PUBLIC, *schemas_holding(AuditEvent._meta.db_table)):
             with enter(SchemaRef(schema)):
                 forgotten = forget_acts_before(moment=now - timedelta(days=days), actor=SYSTEM, now=now)
             if forgotten:
                 self.stdout.write(f"{schema}: {forgotten}")
-
-
-def _schemas() -> list[str]:
-    """The schemas that hold a trail."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT schemaname FROM pg_tables WHERE tablename = 'audit_auditevent'"
-            " AND (schemaname = %s OR starts_with(schemaname, %s)) ORDER BY schemaname",
-            [PUBLIC, SCHEMA_PREFIX],
-        )
-        return [name for (name,) in cursor.fetchall()]
