@@ -54,3 +54,9 @@ class SwapImpossible(Conflict):
     """The databases of a swap are not, or not any more, what they have to be."""
 
     code = "database_changed"
+
+
+class DumpNotRestorable(Conflict):
+    """``pg_restore`` refused the dump, or the server what is in it; the detail has their sentence."""
+
+    code = "dump_not_restorable"

@@ -57,6 +57,12 @@ RUNTIME_EVENT_FLUSH = timedelta(seconds=1)
 #: Whether a thread of the web process writes events and shares rate limits; tests call it themselves.
 RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=True)
 
+# Restores of workspaces' databases
+DATABASE_FENCE_MAX = timedelta(seconds=10)
+DATABASE_KEPT_FOR = timedelta(days=7)
+DATABASE_RESTORE_JOBS = 2
+DATABASE_RESTORE_LEFTOVERS = timedelta(hours=1)
+
 # Parts that are down
 REDIS_PAUSE = timedelta(seconds=5)
 SESSION_CACHE_LIFETIME = timedelta(minutes=5)
