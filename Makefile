@@ -63,6 +63,10 @@ openapi: packages-dev
 bench: packages-dev  ## Measure against the bars of the design (ARGS="name" chooses)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: drill
+drill: packages-dev  ## Lose a PostgreSQL cluster of its own and get it back by pgBackRest, timed and compared
+	@$(BIN)/python -m config.drill
+
 .PHONY: lock
 lock: packages-dev  ## Resolve requirements*.in into requirements*.txt, with hashes
 	$(LOCK) requirements.in -o requirements.txt

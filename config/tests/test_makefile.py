@@ -8,7 +8,7 @@ import pytest
 
 from config.env import ROOT
 
-TARGETS = ("help", "run", "test", "lint", "bench", "lock")
+TARGETS = ("help", "run", "test", "lint", "bench", "drill", "lock")
 
 
 def make(*arguments: str) -> str:
