@@ -1,6 +1,8 @@
 """What can go wrong with databases, their servers and backups."""
 
-from apps.common.errors import Conflict, NotFound, Unavailable
+from typing import Any
+
+from apps.common.errors import Conflict, FieldError, InvalidInput, NotFound, RateLimited, Unavailable
 
 
 class DatabaseNotFound(NotFound):
@@ -60,3 +62,51 @@ class DumpNotRestorable(Conflict):
     """``pg_restore`` refused the dump, or the server what is in it; the detail has their sentence."""
 
     code = "dump_not_restorable"
+
+
+class WorkspaceDatabaseUnavailable(Unavailable):
+    """The workspace's database doesn't answer, or ended the session."""
+
+    code = "database_unavailable"
+    detail = "The workspace's database doesn't answer now. Try again shortly."
+
+
+class StatementFailed(InvalidInput):
+    """PostgreSQL refused a statement: ``sqlstate`` and, where it says so, ``position`` (characters, from 1)."""
+
+    code = "statement_failed"
+
+    def __init__(self, detail: str, *, sqlstate: str, position: int | None = None, **more: str | None) -> None:
+        said = {name: value for name, value in more.items() if value}
+        extra: dict[str, Any] = {"sqlstate": sqlstate, **said}
+        if position is not None:
+            extra["position"] = position
+        super().__init__(detail, errors=[FieldError("/sql", "statement_failed", detail)], **extra)
+        self.sqlstate = sqlstate
+        self.position = position
+
+
+class StatementTimeout(InvalidInput):
+    """A statement took too long and was ended."""
+
+    code = "statement_timeout"
+
+
+class StatementNotAllowed(InvalidInput):
+    """A statement of a kind that can't be run here."""
+
+    code = "statement_not_allowed"
+
+
+class ResultTooLarge(InvalidInput):
+    """A statement that changes rows returned more than an answer can hold; it was undone."""
+
+    code = "result_too_large"
+    detail = "The statement returned more than an answer can hold, so it was undone. Return fewer or smaller rows."
+
+
+class TooManyQueries(RateLimited):
+    """The workspace has as many statements under way as it may."""
+
+    code = "too_many_queries"
+    detail = "The workspace has as many statements under way as it may. Wait for one of them to end."
