@@ -6,6 +6,7 @@ Exit codes: 0 everything holds, 1 something doesn't, 2 wrong use.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -46,8 +47,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="recovery", description="pgBackRest's backups of one PostgreSQL cluster.")
     parser.add_argument("command", choices=("check", "backup", "schedule"))
     parser.add_argument("--stanza", default="apprun", help="pgBackRest's name of the cluster (apprun)")
-    parser.add_argument("--state", type=Path, help="folder in which the last verification is written down")
-    parser.add_argument("--metrics", type=Path, help="file for Prometheus' textfile collector, ending in .prom")
+    state = Path(os.environ["RECOVERY_STATE"]) if os.environ.get("RECOVERY_STATE") else None
+    metrics = Path(os.environ["RECOVERY_METRICS"]) if os.environ.get("RECOVERY_METRICS") else None
+    told = "folder in which the last verification is written down (RECOVERY_STATE)"
+    parser.add_argument("--state", type=Path, default=state, help=told)
+    told = "file for Prometheus' textfile collector, ending in .prom (RECOVERY_METRICS)"
+    parser.add_argument("--metrics", type=Path, default=metrics, help=told)
     parser.add_argument("--quick", action="store_true", help="check: take the last verification, don't read everything")
     return parser
 
@@ -101,7 +106,6 @@ def renew(commands: Commands, options: argparse.Namespace) -> Verified:
     """Verifies now, and writes it down."""
     verified = verify(commands=commands, now=datetime.now(UTC))
     if options.state:
-        options.state.mkdir(parents=True, exist_ok=True)
         write_verified(options.state / f"{options.stanza}-verified.json", verified)
     return verified
 

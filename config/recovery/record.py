@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +25,8 @@ class Verified:
 
 def write_whole(path: Path, text: str) -> None:
     """Writes the file so that a reader sees the old or the new text, never a part."""
-    unfinished = path.with_name(f".{path.name}.new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.write_text(text)
     unfinished.chmod(0o644)
     unfinished.rename(path)

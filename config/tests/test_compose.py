@@ -8,6 +8,7 @@ production settings, the services find each other, and each health check tells w
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import secrets
@@ -35,6 +36,8 @@ from .launching import assert_nothing_is_left, wait_until
 
 pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
 
+#: The services that run as the servers' account, and whose folder they work in.
+UNPRIVILEGED = {"postgres": "postgres", "backup": "postgres", "redis": "redis"}
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 REQUIRED = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "SECRETS_KEYS", "ALLOWED_HOSTS", "BASE_URL")
 
@@ -51,10 +54,8 @@ class Stack:
     def environment(self, name: str) -> dict[str, str]:
         """The image's, then the service's, with the container's paths replaced by places of this machine."""
         own = dict(self.services[name].get("environment", {}))
-        if name == "postgres":
-            program = find_postgres(data=self.folder / "none")
-            data = {"PGDATA": str(self.folder / "postgres" / "data"), "PGHOST": self.variables["POSTGRES_SOCKETS"]}
-            return own | data | {"PATH": f"{program.path.parent}:{os.environ['PATH']}", "LC_ALL": "C"}
+        if name in {"postgres", "backup"}:
+            return self._postgres_image_environment() | own
         if name == "redis":
             return own | {"PATH": os.environ["PATH"]}
         image = read_image_environment(ROOT / "Dockerfile")
@@ -62,13 +63,35 @@ class Stack:
         packages = str(Path(sys.executable).parent)
         return image | {"PATH": image["PATH"].replace("/opt/venv/bin", packages)} | own | places
 
+    def _postgres_image_environment(self) -> dict[str, str]:
+        """The image's, backup.env's, and places of this machine for what the image has at fixed ones."""
+        image = read_image_environment(ROOT / "deploy" / "postgres" / "Dockerfile")
+        program, postgres = find_postgres(data=self.folder / "none"), self.folder / "postgres"
+        return {
+            "PATH": f"{program.path.parent}:{os.environ['PATH']}:{Path(sys.executable).parent}",
+            "LC_ALL": "C",
+            **image,
+            **read_backup_settings(),
+            "PYTHONPATH": str(postgres / "programs"),
+            "PGDATA": str(postgres / "data"),
+            "PGHOST": self.variables["POSTGRES_SOCKETS"],
+            "RECOVERY_STATE": str(postgres / "state"),
+            "RECOVERY_METRICS": str(postgres / "state" / "apprun.prom"),
+            "PGBACKREST_CONFIG": str(postgres / "programs" / "pgbackrest.conf"),
+            "PGBACKREST_CONFIG_INCLUDE_PATH": str(postgres / "none"),
+            "PGBACKREST_LOCK_PATH": str(postgres / "locks"),
+            "PGBACKREST_REPO1_PATH": str(postgres / "repository"),
+            "PGBACKREST_PG1_PATH": str(postgres / "data"),
+            "PGBACKREST_PG1_SOCKET_PATH": self.variables["POSTGRES_SOCKETS"],
+        }
+
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Starts the service's command, exactly as it stands in the file."""
-        account = choose_account(data_folder=self.folder / "none") if name in {"postgres", "redis"} else None
+        account = choose_account(data_folder=self.folder / "none") if name in UNPRIVILEGED else None
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [str(word) for word in self.services[name]["command"]],
-                cwd=self.folder / name if account else ROOT,
+                cwd=self.folder / UNPRIVILEGED[name] if account else ROOT,
                 env=self.environment(name),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -82,10 +105,31 @@ class Stack:
         """Runs the service's health check, exactly as it stands in the file."""
         kind, *words = self.services[name]["healthcheck"]["test"]
         command = ["/bin/sh", "-c", words[0]] if kind == "CMD-SHELL" else words
+        account = choose_account(data_folder=self.folder / "none") if name in UNPRIVILEGED else None
         with (self.folder / f"{name}.log").open("ab") as log:
-            environment = self.environment(name)
-            result = subprocess.run(command, env=environment, cwd=ROOT, stdout=log, stderr=log, check=False)
+            result = subprocess.run(
+                command,
+                env=self.environment(name),
+                cwd=self.folder / UNPRIVILEGED[name] if account else ROOT,
+                stdout=log,
+                stderr=log,
+                check=False,
+                **(account.as_popen_arguments() if account else {}),
+            )
         return result.returncode == 0
+
+    def run_as_postgres(self, *command: str) -> str:
+        """What a program prints that is run in the container of `backup`."""
+        account = choose_account(data_folder=self.folder / "none")
+        return subprocess.run(
+            command,
+            env=self.environment("backup"),
+            cwd="/",
+            check=True,
+            capture_output=True,
+            text=True,
+            **(account.as_popen_arguments() if account else {}),
+        ).stdout
 
     def wait_until_healthy(self, name: str) -> None:
         wait_until(lambda: self.running[name].poll() is not None or self.is_healthy(name), seconds=60)
@@ -133,10 +177,29 @@ def make_cluster(stack: Stack) -> None:
     if account:
         os.chown(password_file, account.uid, account.gid)
     initdb = [find_postgres(data=stack.folder / "none").beside("initdb"), f"--username={environment['POSTGRES_USER']}"]
-    initdb += [f"--pwfile={password_file}", "--no-sync", "--encoding=UTF8", environment["POSTGRES_INITDB_ARGS"]]
+    initdb += [f"--pwfile={password_file}", "--no-sync", "--encoding=UTF8"]
+    initdb += environment["POSTGRES_INITDB_ARGS"].split()
     subprocess.run(initdb, env=environment, cwd="/", check=True, capture_output=True, **arguments)
     with (stack.folder / "postgres" / "data" / "postgresql.conf").open("a") as file:
         file.write(f"unix_socket_directories = '{stack.variables['POSTGRES_SOCKETS']}'\n")
+
+
+def install_backup_programs(stack: Stack) -> None:
+    """What deploy/postgres/Dockerfile copies, at a place that the servers' account can read."""
+    programs = stack.folder / "postgres" / "programs"
+    shutil.copytree(ROOT / "config" / "recovery", programs / "recovery")
+    shutil.copy(ROOT / "deploy" / "pgbackrest" / "pgbackrest.conf", programs)
+    account = choose_account(data_folder=stack.folder / "none")
+    for name in ("repository", "locks", "none"):
+        make_folder(path=stack.folder / "postgres" / name, account=account)
+
+
+def read_backup_settings() -> dict[str, str]:
+    """A filled-in backup.env."""
+    lines = (ROOT / "deploy" / "backup.env.example").read_text().splitlines()
+    names = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
+    assert names == ["PGBACKREST_REPO1_CIPHER_PASS"]
+    return dict.fromkeys(names, "filled in")
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +211,7 @@ def stack() -> Iterator[Stack]:
     stack = Stack(folder, variables, read_compose(COMPOSE_FILE, variables)["services"])
     try:
         make_cluster(stack)
+        install_backup_programs(stack)
         yield stack
     finally:
         stack.stop()
@@ -155,11 +219,9 @@ def stack() -> Iterator[Stack]:
 
 
 def test_services_start_in_order_become_healthy_and_stop(stack: Stack) -> None:
-    for name in ("postgres", "redis"):
-        stack.start(name)
+    stack.start("redis")
+    start_postgres(stack)
     stack.wait_until_healthy("redis")
-    stack.wait_until_healthy("postgres")
-    create_database(stack)
     collecting = collect_static_files(stack)
     prepare = stack.start("prepare")
     assert prepare.wait(120) == 0, (stack.folder / "prepare.log").read_text()
@@ -178,6 +240,36 @@ def test_services_start_in_order_become_healthy_and_stop(stack: Stack) -> None:
     ports = (int(stack.variables["WEB_PORT"]), int(stack.variables["REDIS_PORT"]))
     stack.stop()
     assert_nothing_is_left(stack.folder, ports=ports)
+
+
+@pytest.mark.skipif(not shutil.which("pgbackrest"), reason="needs pgBackRest: apt-get install pgbackrest")
+def test_backup_service_makes_the_first_backup_and_is_healthy_then(stack: Stack) -> None:
+    start_postgres(stack)
+    assert not stack.is_healthy("backup")
+    stack.start("backup")
+    stack.wait_until_healthy("backup")
+    info = json.loads(stack.run_as_postgres("pgbackrest", "--stanza=apprun", "info", "--output=json"))[0]
+    assert [backup["type"] for backup in info["backup"]] == ["full"]
+    assert info["cipher"] == "aes-256-cbc"
+    metrics = (stack.folder / "postgres" / "state" / "apprun.prom").read_text()
+    assert 'apprun_backups_hold{stanza="apprun"} 1' in metrics
+    stack.stop()
+    assert_nothing_is_left(stack.folder)
+
+
+def test_log_is_archived_by_the_settings_that_are_shipped_for_other_machines(tmp_path: Path) -> None:
+    command = read_compose(COMPOSE_FILE, make_variables(tmp_path))["services"]["postgres"]["command"]
+    given = dict(word.removeprefix("-c").split("=", 1) for word in command[1:])
+    shipped = re.findall(r"^(\w+) = '?(.*?)'?$", (ROOT / "deploy/pgbackrest/postgresql.conf").read_text(), re.MULTILINE)
+    assert dict(shipped).items() <= given.items()
+
+
+def start_postgres(stack: Stack) -> None:
+    """Returns when it is healthy, its database made as at a first start."""
+    stack.start("postgres")
+    stack.wait_until_healthy("postgres")
+    if "apprun" not in stack.run_as_postgres("psql", "-Atc", "SELECT datname FROM pg_database", "postgres").split():
+        create_database(stack)
 
 
 def create_database(stack: Stack) -> None:
