@@ -1,7 +1,8 @@
-"""Is this container's program working? `python -m config.healthcheck web|worker|beat` ends with 0 or 1.
+"""Is this container's program working? `python -m config.healthcheck web|worker|worker-<queue>|beat` ends with 0 or 1.
 
-`web` asks /readyz on PORT. `worker` has the worker of this host answer a ping through the broker. `beat` looks at the
-scheduler's own table: an entry is due every 15 seconds, so the newest run is younger than two minutes.
+`web` asks /readyz on PORT. `worker` and `worker-<queue>` have the worker of this host and that queue answer a ping
+through the broker. `beat` looks at the scheduler's own table: an entry is due every 15 seconds, so the newest run is
+younger than two minutes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import urllib.error
 import urllib.request
 from datetime import timedelta
+from functools import partial
 
 import django
 from django.db import DatabaseError, connection
@@ -19,6 +21,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from config.celery import app
+from config.workers import WORKER_QUEUES, name_worker
 
 OLDEST_BEAT = timedelta(minutes=2)
 SECONDS_TO_ANSWER = 5.0
@@ -37,9 +40,9 @@ def check_web() -> bool:
         return False
 
 
-def check_worker() -> bool:
-    """Whether the worker of this host answers."""
-    return bool(app.control.ping(destination=[f"celery@{socket.gethostname()}"], timeout=SECONDS_TO_ANSWER))
+def check_worker(queue: str) -> bool:
+    """Whether this host's worker of the queue answers."""
+    return bool(app.control.ping(destination=[f"{queue}@{socket.gethostname()}"], timeout=SECONDS_TO_ANSWER))
 
 
 def check_beat() -> bool:
@@ -51,7 +54,11 @@ def check_beat() -> bool:
     return newest is not None and timezone.now() - newest < OLDEST_BEAT
 
 
-CHECKS = {"web": check_web, "worker": check_worker, "beat": check_beat}
+CHECKS = {
+    "web": check_web,
+    **{name_worker(queue): partial(check_worker, queue) for queue in WORKER_QUEUES},
+    "beat": check_beat,
+}
 
 
 def main(arguments: list[str]) -> int:

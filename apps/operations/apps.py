@@ -10,5 +10,6 @@ class OperationsConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
+        import_module("apps.operations.checks")
         import_module("apps.operations.permissions")
         import_module("apps.operations.api.v1.showing")

@@ -1,7 +1,7 @@
 """`make run`: the whole platform in the foreground, from nothing, until Ctrl-C or SIGTERM.
 
-In order: PostgreSQL and Redis (config.services), the preparation of the database, the web server, the worker and the
-scheduler. Each program logs into its own file; this terminal shows addresses, logins and what goes wrong.
+In order: PostgreSQL and Redis (config.services), the preparation of the database, the web server, the workers and
+the scheduler. Each program logs into its own file; this terminal shows addresses, logins and what goes wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from types import FrameType
 
 from config.services import FolderInUse, Processes, Program, Services, ServicesError, find_holder, services
 from config.services.processes import die_with_parent
+from config.workers import WORKER_QUEUES, name_worker
 
 from .announcement import announce
 from .logs import LogTail, read_end, rotate
@@ -33,7 +34,8 @@ from .units import Unit, describe_programs, supervise, supervise_server
 SECONDS_TO_SERVE = 90.0
 SECONDS_TO_STOP = 4.0
 TICK_SECONDS = 0.1
-PROGRAMS = ("postgres", "redis", "preparation", "web", "worker", "beat")
+WORKERS = tuple(name_worker(queue) for queue in WORKER_QUEUES)
+PROGRAMS = ("postgres", "redis", "preparation", "web", *WORKERS, "beat")
 
 
 class StopRequested(BaseException):
@@ -74,7 +76,7 @@ def run(settings: LaunchSettings) -> None:
             units.append(supervise(programs["web"], running.processes))
             prepare(settings, environment, running.processes)
             wait_until_it_serves(settings, units, running, tails)
-            units += [supervise(programs[name], running.processes) for name in ("worker", "beat")]
+            units += [supervise(programs[name], running.processes) for name in (*WORKERS, "beat")]
             print(announce(settings), flush=True)  # noqa: T201
             while True:
                 watch(units, running, tails)
@@ -106,7 +108,7 @@ def prepare(settings: LaunchSettings, environment: dict[str, str], processes: Pr
 
 def wait_until_it_serves(settings: LaunchSettings, units: list[Unit], running: Services, tails: list[LogTail]) -> None:
     """Returns once /readyz says that database, cache, broker and migrations are as they must be."""
-    say("starting the web server, the worker and the scheduler")
+    say("starting the web server, the workers and the scheduler")
     give_up_at = time.monotonic() + SECONDS_TO_SERVE
     while not is_ready(settings):
         watch(units, running, tails)
@@ -134,7 +136,7 @@ def watch(units: list[Unit], running: Services, tails: list[LogTail]) -> None:
 
 
 def stop_programs(running: Services, tails: list[LogTail]) -> None:
-    """Stops web, worker and scheduler together, before the services they use."""
+    """Stops web, workers and scheduler together, before the services they use."""
     say("stopping")
     servers = [server.child for server in running.servers]
     running.processes.stop(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from config.services import read_secret
 from config.services.ports import LOOPBACK, is_free
+from config.workers import WORKER_QUEUES, name_setting
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +31,7 @@ class LaunchSettings:
     verbose: bool
     web_workers: int
     web_threads: int
-    worker_processes: int
+    worker_processes: Mapping[str, int]
 
     @property
     def base_url(self) -> str:
@@ -50,7 +51,10 @@ def read_settings(environ: Mapping[str, str]) -> LaunchSettings:
         verbose=environ.get("VERBOSE", "0") not in {"", "0"},
         web_workers=read_number(environ, "WEB_WORKERS", default=2),
         web_threads=read_number(environ, "WEB_THREADS", default=8),
-        worker_processes=read_number(environ, "WORKER_PROCESSES", default=2),
+        worker_processes={
+            queue: read_number(environ, name_setting(queue), default=processes)
+            for queue, processes in WORKER_QUEUES.items()
+        },
     )
 
 
@@ -83,6 +87,7 @@ def make_environment(settings: LaunchSettings, *, database_url: str, redis_url: 
     environment.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     environment.setdefault("BASE_URL", settings.base_url)
     environment.setdefault("LOG_FORMAT", "console")
+    environment.setdefault("WORKER_STOP_GRACE", "2")  # within SECONDS_TO_STOP: who presses Ctrl-C doesn't wait
     # Where the web processes add their metrics up (prometheus_client); counts begin anew with each start.
     metrics = settings.data_dir / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)

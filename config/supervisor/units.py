@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from config.services import Child, Processes, Program, Server
 from config.services.ports import LOOPBACK
+from config.workers import describe_worker, name_worker
 
 from .settings import PROJECT, LaunchError, LaunchSettings
 
@@ -73,7 +74,7 @@ def supervise(program: Program, processes: Processes) -> Unit:
 
 
 def describe_programs(settings: LaunchSettings, environment: dict[str, str]) -> dict[str, Program]:
-    """The web server, the worker and the scheduler, by name."""
+    """The web server, the workers of each queue and the scheduler, by name."""
     level = environment.get("LOG_LEVEL") or "INFO"
     commands = {
         "web": [
@@ -81,10 +82,10 @@ def describe_programs(settings: LaunchSettings, environment: dict[str, str]) -> 
             *("--workers", str(settings.web_workers), "--blocking-threads", str(settings.web_threads)),
             *("--workers-kill-timeout", "3", "--respawn-failed-workers", "config.wsgi:application"),
         ],
-        "worker": [
-            *("-m", "celery", "--app", "config.celery", "worker", "--loglevel", level),
-            *("--concurrency", str(settings.worker_processes), "--without-gossip", "--without-mingle"),
-        ],
+        **{
+            name_worker(queue): ["-m", "celery", *describe_worker(queue, processes=processes, level=level)]
+            for queue, processes in settings.worker_processes.items()
+        },
         "beat": [
             *("-m", "celery", "--app", "config.celery", "beat", "--loglevel", level, "--pidfile="),
             *("--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"),

@@ -25,11 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from config.env import ROOT
 from config.services.accounts import choose_account, make_folder
 from config.services.ports import pick_port
 from config.services.programs import find_postgres
+from config.workers import WORKER_QUEUES, describe_worker, name_setting, name_worker
 
 from .composing import interpolate, read_compose, read_image_environment
 from .launching import assert_nothing_is_left, wait_until
@@ -160,7 +162,7 @@ def make_variables(folder: Path) -> dict[str, str]:
         "WEB_HOST": "127.0.0.1",
         "WEB_PORT": str(web),
         "WEB_WORKERS": "1",
-        "WORKER_PROCESSES": "1",
+        **{name_setting(queue): "1" for queue in WORKER_QUEUES},
     }
 
 
@@ -227,16 +229,18 @@ def test_services_start_in_order_become_healthy_and_stop(stack: Stack) -> None:
     assert prepare.wait(120) == 0, (stack.folder / "prepare.log").read_text()
     assert collecting.wait(120) == 0
     assert not stack.is_healthy("web")
-    for name in ("web", "worker", "beat"):
+    running = ("web", *(name_worker(queue) for queue in WORKER_QUEUES), "beat")
+    for name in running:
         stack.start(name)
-    for name in ("web", "worker", "beat"):
+    for name in running:
         stack.wait_until_healthy(name)
     assert read_status(stack, host="apprun.example.com", proto="https", path="/healthz") == 200
     assert read_status(stack, host="elsewhere.example.com", proto="https", path="/api/v1/me") == 400
     assert read_status(stack, host="apprun.example.com", proto="http", path="/api/v1/me") == 301
-    stack.running["worker"].kill()
-    stack.running["worker"].wait()
-    assert not stack.is_healthy("worker")
+    stack.running["worker-backups"].kill()
+    stack.running["worker-backups"].wait()
+    assert not stack.is_healthy("worker-backups")
+    assert stack.is_healthy("worker")
     ports = (int(stack.variables["WEB_PORT"]), int(stack.variables["REDIS_PORT"]))
     stack.stop()
     assert_nothing_is_left(stack.folder, ports=ports)
@@ -305,6 +309,14 @@ def read_status(stack: Stack, *, host: str, proto: str, path: str) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+@pytest.mark.parametrize("queue", WORKER_QUEUES)
+def test_every_queue_has_workers_started_as_by_make_run(queue: str, tmp_path: Path) -> None:
+    service = read_compose(COMPOSE_FILE, make_variables(tmp_path))["services"][name_worker(queue)]
+    assert service["command"] == ["celery", *describe_worker(queue, processes=1, level="INFO")]
+    grace = int(service["stop_grace_period"].removesuffix("s"))
+    assert grace > settings.WORKER_STOP_GRACE + settings.STEP_END_GRACE.total_seconds()
 
 
 @pytest.mark.parametrize("missing", REQUIRED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,12 +44,18 @@ class Step:
     ``run`` is called outside any transaction and must be safe to repeat: a worker can die after the effect and before
     the record. What it returns (JSON) is recorded. ``message`` is the sentence that people read while it runs. Once a
     step with ``cancelable=False`` has begun, the operation can't be canceled.
+
+    A step that takes longer than ``time_limit``, or makes the worker and the programs that the step started hold more
+    than ``memory_limit`` bytes above what the worker held before, is ended, and its attempt has failed. None stands
+    for STEP_TIME_LIMIT and STEP_MEMORY_LIMIT.
     """
 
     name: str
     run: Callable[[StepContext], Mapping[str, Any] | None]
     message: str
     cancelable: bool = True
+    time_limit: timedelta | None = None
+    memory_limit: int | None = None
 
 
 #: Called in the transaction that ends (or revives) an operation, to bring its target in line.
@@ -58,14 +64,14 @@ Hook = Callable[[StepContext], None]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of operation. Kinds of one ``group`` exclude each other on a target."""
+    """A kind of operation. Kinds of one ``group`` exclude each other on a target; ``queue`` names its workers."""
 
     name: str
     title: str
     group: str
     target_kind: str
     make_steps: Callable[[], Sequence[Step]]
-    queue: str | None = None
+    queue: str = "default"
     on_failed: Hook | None = None
     on_canceled: Hook | None = None
     on_retried: Hook | None = None
@@ -85,14 +91,14 @@ def register_kind(
     target_kind: str,
     steps: Sequence[Step] | Callable[[], Sequence[Step]],
     group: str | None = None,
-    queue: str | None = None,
+    queue: str = "default",
     on_failed: Hook | None = None,
     on_canceled: Hook | None = None,
     on_retried: Hook | None = None,
 ) -> Kind:
     """Make a kind known, in ``AppConfig.ready``. ``steps`` may be a function, when they depend on other registries.
 
-    Raises ValueError for a second registration.
+    ``queue`` is one of WORKER_QUEUES (a system check compares them). Raises ValueError for a second registration.
     """
     if name in _kinds:
         raise ValueError(f"The kind {name} is registered twice")
@@ -109,6 +115,11 @@ def register_kind(
         on_retried=on_retried,
     )
     return _kinds[name]
+
+
+def registered_kinds() -> list[Kind]:
+    """All kinds that this release knows, by name."""
+    return sorted(_kinds.values(), key=lambda kind: kind.name)
 
 
 def find_kind(name: str) -> Kind | None:

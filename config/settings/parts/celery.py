@@ -3,7 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+from kombu import Queue
+
 from config.env import env
+from config.settings.parts import platform
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 #: Set apart what several platforms, or test processes, keep in one Redis database.
@@ -25,6 +28,17 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
+#: Queue → how many processes work on it. Each has workers of its own, so that a backup never delays a certificate:
+#: `default` for what is quick (and all that the schedule sends), `databases` for work on workspaces' databases that
+#: somebody waits for, `backups` for what takes long: dumps, proofs, restores.
+WORKER_QUEUES = {
+    "default": platform.WORKER_PROCESSES,
+    "databases": platform.WORKER_PROCESSES_DATABASES,
+    "backups": platform.WORKER_PROCESSES_BACKUPS,
+}
+CELERY_TASK_QUEUES = [Queue(name) for name in WORKER_QUEUES]
+CELERY_WORKER_MAX_TASKS_PER_CHILD = platform.WORKER_TASKS_PER_CHILD
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = platform.WORKER_MEMORY_PER_CHILD // 1024  # KiB
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5

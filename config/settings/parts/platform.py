@@ -10,6 +10,20 @@ OPERATION_HEARTBEAT = timedelta(seconds=15)
 OPERATION_MAX_ATTEMPTS = 5
 OPERATION_BACKOFF_BASE = timedelta(seconds=2)
 OPERATION_BACKOFF_MAX = timedelta(minutes=10)
+OPERATION_RUNNING_PER_WORKSPACE = env.int("OPERATION_RUNNING_PER_WORKSPACE", default=4)
+OPERATION_TURN = timedelta(seconds=10)
+STEP_TIME_LIMIT = timedelta(minutes=10)
+STEP_MEMORY_LIMIT = 512 * 1024 * 1024
+STEP_WATCH = timedelta(milliseconds=200)
+STEP_END_GRACE = timedelta(seconds=5)
+WORKER_STOP_GRACE = env.int("WORKER_STOP_GRACE", default=20)
+
+# Workers: processes for each queue (config/settings/parts/celery.py)
+WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)
+WORKER_PROCESSES_DATABASES = env.int("WORKER_PROCESSES_DATABASES", default=1)
+WORKER_PROCESSES_BACKUPS = env.int("WORKER_PROCESSES_BACKUPS", default=1)
+WORKER_TASKS_PER_CHILD = 1000
+WORKER_MEMORY_PER_CHILD = 400 * 1024 * 1024
 
 # Workspaces
 SLOT_POOL_SIZE = env.int("SLOT_POOL_SIZE", default=8)
