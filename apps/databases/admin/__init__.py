@@ -1,0 +1,1 @@
+"""Databases, their servers and backups in the consoles, each noun in its own module."""
