@@ -27,10 +27,13 @@ class AuditEventQuerySet(TenantQuerySet["AuditEvent"]):
             found = found.filter(at__lt=until)
         return found
 
-    def forget_before(self, moment: datetime) -> int:
-        """Retention, the one way in which acts go; returns how many went."""
+    def forget_before(self, moment: datetime, *, limit: int) -> int:
+        """Retention, the one way in which acts go: the oldest ``limit`` before ``moment``; returns how many went."""
         self._check()
-        return models.QuerySet._raw_delete(self.filter(at__lt=moment).order_by(), using=self.db)
+        oldest = list(self.filter(at__lt=moment).order_by("at", "id").values_list("pk", flat=True)[:limit])
+        if not oldest:
+            return 0
+        return models.QuerySet._raw_delete(self.filter(pk__in=oldest).order_by(), using=self.db)
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise TrailIsAppendOnly

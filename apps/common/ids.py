@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import uuid_utils.compat
@@ -10,6 +11,11 @@ import uuid_utils.compat
 def new_id() -> UUID:
     """A new UUIDv7."""
     return uuid_utils.compat.uuid7()
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The least UUIDv7 of this millisecond: ids that were made earlier are less."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62)
 
 
 def parse_id(text: str) -> UUID | None:

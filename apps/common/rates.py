@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from apps.common.models import RateCount
 from apps.common.redis_access import attempt, client
+from apps.common.retention import delete_some, forget_in_batches
 from apps.common.tenancy import enter_public
 
 _RECONCILE_SECONDS = 0.25
@@ -156,7 +157,8 @@ hit_roughly = _rough.hit
 
 def purge_counts(*, now: datetime) -> int:
     """Delete the counts of windows that have ended; returns how many."""
-    return RateCount.objects.filter(until__lt=now).delete()[0]
+    ended = RateCount.objects.filter(until__lt=now)
+    return forget_in_batches("common.rates", lambda limit: delete_some(ended, limit)).count
 
 
 @lru_cache(maxsize=1)

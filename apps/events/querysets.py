@@ -16,5 +16,9 @@ class EventQuerySet(models.QuerySet[Any]):
         """Not yet with everybody who takes them up, oldest first."""
         return self.filter(relayed_at=None, relay_after__lte=now).order_by("relay_after", "id")
 
+    def relayed_before(self, moment: datetime) -> Self:
+        """With everybody who takes them up, and since longer ago."""
+        return self.filter(relayed_at__lt=moment)
+
     def of_workspace(self, workspace_id: UUID) -> Self:
         return self.filter(workspace_id=workspace_id)

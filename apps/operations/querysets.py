@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import models
 
-from apps.operations.states import PENDING, OperationStatus
+from apps.operations.states import FINISHED, PENDING, OperationStatus
 
 if TYPE_CHECKING:
     from apps.operations.models import Operation
@@ -33,6 +33,10 @@ class OperationQuerySet(_Operations):
 
     def pending(self) -> Self:
         return self.filter(status__in=PENDING)
+
+    def finished_before(self, moment: datetime) -> Self:
+        """At their end, and since longer ago."""
+        return self.filter(status__in=FINISHED, finished_at__lt=moment)
 
     def on_target(self, target_kind: str, target_id: UUID | str) -> Self:
         return self.filter(target_kind=target_kind, target_id=str(target_id))

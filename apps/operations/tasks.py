@@ -10,6 +10,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from apps.operations.services.engine import run_operation
+from apps.operations.services.retention import forget_finished_operations
 from apps.operations.services.sweep import sweep_operations
 
 
@@ -21,3 +22,8 @@ def run(operation: str) -> None:
 @shared_task(name="operations.sweep")
 def sweep() -> None:
     sweep_operations(now=timezone.now())
+
+
+@shared_task(name="operations.forget_finished")
+def forget_finished() -> None:
+    forget_finished_operations(now=timezone.now())

@@ -10,4 +10,5 @@ class RuntimeConfig(AppConfig):
     verbose_name = "Runtime"
 
     def ready(self) -> None:
+        import_module("apps.runtime.kinds")
         import_module("apps.runtime.permissions")

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.common.ids import first_id_at
 from apps.common.querysets import TenantQuerySet
 
 
@@ -51,6 +52,11 @@ class EventQuerySet(TenantQuerySet[Any]):
         self._check()
         _insert(self.model, EventRow, rows, _EVENT_TYPES, on_conflict="NOTHING")
 
+    def before(self, moment: datetime) -> EventQuerySet:
+        """Those that are older, the oldest first: by their keys, which are made in the order of time, since the times
+        themselves have no index of their own."""
+        return self.filter(pk__lt=first_id_at(moment), at__lt=moment).order_by("pk")
+
     def of_app(self, app_id: UUID) -> EventQuerySet:
         """The events of one app."""
         return self.filter(app_id=app_id)
@@ -70,6 +76,10 @@ class SessionQuerySet(TenantQuerySet[Any]):
             _SESSION_TYPES,
             on_conflict="UPDATE SET last_seen_at = GREATEST(seen.last_seen_at, EXCLUDED.last_seen_at)",
         )
+
+    def expired_before(self, moment: datetime) -> SessionQuerySet:
+        """Those whose time was over earlier, the oldest first."""
+        return self.filter(expires_at__lt=moment).order_by("expires_at")
 
     def of_app(self, app_id: UUID) -> SessionQuerySet:
         """The sessions of one app."""

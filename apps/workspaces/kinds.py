@@ -1,12 +1,15 @@
-"""What this app registers with those below it: types of events, kinds of operations, what is counted."""
+"""What this app registers with those below it: types of events, kinds of operations, what is counted,
+what is forgotten."""
 
 from apps.accounts.services.personal_data import declare_obstacle, declare_section
+from apps.audit.services.retention import forget_old_acts
 from apps.common.metering import declare_gauge
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
 from apps.workspaces.selectors.memberships import count_members
 from apps.workspaces.services import provisioning, purge, slots
 from apps.workspaces.services.erasure import memberships_of_person, obstacles_to_erasure
+from apps.workspaces.services.retention import register_retention
 
 declare_event("workspace.created", "A workspace has its schema and can be used")
 declare_event("workspace.updated", "Settings of a workspace were changed; data.changes names them")
@@ -26,6 +29,8 @@ declare_event("service_account.created", "A service account was made")
 declare_event("service_account.removed", "A service account was removed")
 
 declare_gauge("members", count_members)
+
+register_retention("audit.workspace", forget_old_acts)
 
 declare_obstacle(obstacles_to_erasure)
 declare_section("memberships", memberships_of_person)

@@ -12,7 +12,7 @@ from apps.common.ids import parse_id
 from apps.workspaces.states import InvitationStatus, MembershipStatus, SlotStatus, WorkspaceStatus
 
 if TYPE_CHECKING:
-    from apps.workspaces.models import Invitation, Membership, Role, SchemaSlot, Workspace  # noqa: F401
+    from apps.workspaces.models import DueWork, Invitation, Membership, Role, SchemaSlot, Workspace  # noqa: F401
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
@@ -100,3 +100,18 @@ class WorkspaceQuerySet(models.QuerySet["Workspace"]):
     def with_schema(self) -> Self:
         """Those that have a schema: all but the unfinished and the purged."""
         return self.exclude(fingerprint="").exclude(status=WorkspaceStatus.PURGED)
+
+    def without_due_work(self, kind: str) -> Self:
+        """Those for which nothing of this kind is scheduled."""
+        scheduled = self.model._default_manager.filter(pk=models.OuterRef("pk"), due_work__kind=kind)
+        return self.exclude(models.Exists(scheduled))
+
+
+class DueWorkQuerySet(models.QuerySet["DueWork"]):
+    """What waits for its time in workspaces."""
+
+    def claimable(self, now: datetime) -> Self:
+        """Due, in nobody's hands, and of a workspace that has a schema and keeps it."""
+        return self.filter(
+            Q(claimed_until=None) | Q(claimed_until__lte=now), due_at__lte=now, workspace__purge_started_at=None
+        ).exclude(workspace__fingerprint="")

@@ -15,6 +15,7 @@ from apps.access.selectors.grants import grant_for
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor, ActorKind
 from apps.common.permissions import Grant
+from apps.common.retention import delete_some, forget_in_batches
 from apps.common.tenancy import enter_public
 
 _DENIED, _TOO_MANY = 403, 429
@@ -87,7 +88,8 @@ def record_refusal(
 
 def delete_old_decisions(*, now: datetime) -> int:
     """Forget the decisions that are older than ``DECISION_RETENTION``; returns how many."""
-    return Decision.objects.made_before(now - settings.DECISION_RETENTION).delete()[0]
+    old = Decision.objects.made_before(now - settings.DECISION_RETENTION).order_by("at")
+    return forget_in_batches("access.decisions", lambda limit: delete_some(old, limit)).count
 
 
 def _once_a_minute(actor: Actor, record: Callable[[], str]) -> str:

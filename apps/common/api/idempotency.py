@@ -20,6 +20,7 @@ from apps.common.api import etag
 from apps.common.api.problems import respond_with_problem
 from apps.common.errors import Conflict, InvalidInput, KeyReused
 from apps.common.models import IdempotencyRecord
+from apps.common.retention import delete_some, forget_in_batches
 from apps.common.tenancy import enter_public
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def answer_once(view: ApiView, handler: Callable[..., Response], key: str) -> Ca
 
 def purge_answers(*, now: datetime) -> int:
     """Delete the answers that are older than ``IDEMPOTENCY_RETENTION``; returns how many."""
-    return IdempotencyRecord.objects.filter(created_at__lt=now - settings.IDEMPOTENCY_RETENTION).delete()[0]
+    old = IdempotencyRecord.objects.filter(created_at__lt=now - settings.IDEMPOTENCY_RETENTION).order_by("created_at")
+    return forget_in_batches("common.answers", lambda limit: delete_some(old, limit)).count
 
 
 def _answer_locked(view: ApiView, record: IdempotencyRecord, handle: Callable[[], Response]) -> Response:

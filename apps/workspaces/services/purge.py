@@ -18,7 +18,7 @@ from apps.operations.errors import StepFailed
 from apps.operations.services.kinds import Step, StepContext
 from apps.operations.services.requests import find_or_request_operation
 from apps.operations.services.workspaces import stop_operations
-from apps.workspaces.models import Invitation, Membership, Role, Workspace
+from apps.workspaces.models import DueWork, Invitation, Membership, Role, Workspace
 from apps.workspaces.services.lifecycle import record_life
 from apps.workspaces.services.rules import lock_workspace
 from apps.workspaces.services.slugs import hold_slug
@@ -115,6 +115,7 @@ def _forget(context: StepContext) -> dict[str, Any]:
         if workspace.status == WorkspaceStatus.PURGED:
             return {}
         hold_slug(workspace.slug, owner_id=workspace.owner_id, now=now)
+        DueWork.objects.filter(workspace=workspace).delete()
         Invitation.objects.filter(workspace=workspace).delete()
         Membership.objects.filter(workspace=workspace).delete()
         Role.objects.filter(workspace=workspace).delete()

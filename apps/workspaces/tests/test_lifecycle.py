@@ -17,7 +17,7 @@ from apps.events.models import Event
 from apps.operations.models import Operation
 from apps.operations.services.engine import run_operation
 from apps.workspaces.errors import AlreadyPurging, OwnerNotPresent, SlugTaken
-from apps.workspaces.models import Membership, SlugHold, Workspace
+from apps.workspaces.models import DueWork, Membership, SlugHold, Workspace
 from apps.workspaces.models.membership import built_in_role_id
 from apps.workspaces.services import purge
 from apps.workspaces.services.creation import create_workspace
@@ -129,6 +129,7 @@ def test_purged_when_the_grace_is_over(workspace: Any) -> None:
     assert removed == [schema]
     assert schema not in schemas()
     assert not Membership.objects.filter(workspace=workspace).exists()
+    assert not DueWork.objects.filter(workspace=workspace).exists()
     assert SlugHold.objects.filter(slug=workspace_slug, owner=workspace.owner).exists()
     assert Event.objects.filter(type="workspace.purged", workspace_id=workspace.pk).exists()
 

@@ -25,6 +25,8 @@ WORKER_PROCESSES_BACKUPS = env.int("WORKER_PROCESSES_BACKUPS", default=1)
 WORKER_TASKS_PER_CHILD = 1000
 WORKER_MEMORY_PER_CHILD = 400 * 1024 * 1024
 
+OPERATION_RETENTION = timedelta(days=90)
+
 # Workspaces
 SLOT_POOL_SIZE = env.int("SLOT_POOL_SIZE", default=8)
 WORKSPACE_CLOSING_GRACE = timedelta(days=30)
@@ -76,6 +78,17 @@ DATABASE_FENCE_MAX = timedelta(seconds=10)
 DATABASE_KEPT_FOR = timedelta(days=7)
 DATABASE_RESTORE_JOBS = 2
 DATABASE_RESTORE_LEFTOVERS = timedelta(hours=1)
+
+# Work that waits in workspaces, and what is forgotten
+DUE_WORK_LEASE = timedelta(minutes=10)
+DUE_WORK_BATCH = 500
+DUE_WORK_BACKOFF_MAX = timedelta(minutes=60)
+RETENTION_BATCH = 1000
+RETENTION_RUN = timedelta(seconds=60)
+AUDIT_RETENTION = timedelta(days=730)
+EVENT_RETENTION = timedelta(days=30)
+RUNTIME_EVENT_RETENTION = timedelta(days=90)
+RUNTIME_SESSION_RETENTION = timedelta(days=30)
 
 # Parts that are down
 REDIS_PAUSE = timedelta(seconds=5)

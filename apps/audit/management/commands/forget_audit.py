@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
@@ -24,8 +25,11 @@ class Command(BaseCommand):
         if days < 1:
             raise CommandError("--days must be at least 1.")
         now = timezone.now()
+        moment = now - timedelta(days=days)
         for schema in (PUBLIC, *schemas_holding(AuditEvent._meta.db_table)):
+            forgotten = 0
             with enter(SchemaRef(schema)):
-                forgotten = forget_acts_before(moment=now - timedelta(days=days), actor=SYSTEM, now=now)
+                while batch := forget_acts_before(moment=moment, actor=SYSTEM, now=now, limit=settings.RETENTION_BATCH):
+                    forgotten += batch
             if forgotten:
                 self.stdout.write(f"{schema}: {forgotten}")

@@ -1,0 +1,21 @@
+"""Forgetting events that everybody has had."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+
+from apps.common.retention import delete_some, forget_in_batches
+from apps.common.tenancy import enter_public
+from apps.events.models import Event
+
+
+def forget_relayed_events(*, now: datetime) -> int:
+    """Delete the events whose relay ended before ``EVENT_RETENTION``; returns how many.
+
+    One that a consumer hasn't taken yet stays, however old it is.
+    """
+    with enter_public():
+        old = Event.objects.relayed_before(now - settings.EVENT_RETENTION).order_by("pk")
+        return forget_in_batches("events.relayed", lambda limit: delete_some(old, limit)).count
