@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("schema", OpenApiView.as_view(), name="openapi"),
     path("batch", BatchView.as_view(), name="batch"),
     path("", include("apps.audit.api.v1.urls")),
+    path("", include("apps.archives.api.v1.urls")),
     path("", include("apps.workspaces.api.v1.urls")),
     path("", include("apps.access.api.v1.urls")),
     path("", include("apps.accounts.api.v1.urls")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -17,6 +17,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import ProjectState
 
 from apps.common.tenancy import PUBLIC
 
@@ -67,11 +68,15 @@ def _tenant_migrations(loader: MigrationLoader) -> list[tuple[str, str]]:
 def schema_template() -> SchemaTemplate:
     """The template of this release; rendered once per process, without a query."""
     loader = MigrationLoader(None)
+    return render_template(loader.project_state(), _tenant_migrations(loader))
+
+
+def render_template(state: ProjectState, migrations: Sequence[tuple[str, str]]) -> SchemaTemplate:
+    """The template of a schema that has these ``migrations``, whose final state is ``state``; without a query."""
     labels = tenant_app_labels()
-    migrations = _tenant_migrations(loader)
     rendered_models = [
         model
-        for model in loader.project_state().apps.get_models()
+        for model in state.apps.get_models()
         if model._meta.app_label in labels and model._meta.managed and not model._meta.proxy
     ]
     with connection.schema_editor(collect_sql=True, atomic=False) as editor:
@@ -91,7 +96,11 @@ def create_schema(schema_name: str) -> str:
 
     A schema of that name that an interrupted attempt left behind is dropped first.
     """
-    template = schema_template()
+    return create_schema_from(schema_template(), schema_name)
+
+
+def create_schema_from(template: SchemaTemplate, schema_name: str) -> str:
+    """The same from another template than this release's."""
     quoted = _quoted(schema_name)
     run_script(
         f"DROP SCHEMA IF EXISTS {quoted} CASCADE; CREATE SCHEMA {quoted};{_local_path(schema_name)}\n{template.script}"

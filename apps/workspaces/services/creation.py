@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,7 +63,7 @@ def create_workspace(
     place or config that can't be, SlugTaken for one that somebody has, TooManyWorkspaces.
     """
     slugs = iter([check_slug(slug)]) if slug is not None else derived_slugs(name)
-    _require_room(owner)
+    require_room(owner)
     errors = [
         *name_errors(name),
         *name_errors(display_name, pointer="/display_name"),
@@ -174,17 +174,42 @@ def _place_later(draft: _Draft, slug: str) -> Workspace:
 
 
 def _insert(draft: _Draft, slug: str, *, schema: str | None, fingerprint: str, status: WorkspaceStatus) -> Workspace:
-    """The rows of a workspace and its owner's membership, in a savepoint of the caller. Raises SlugTaken."""
     identifier = new_id()
+    return insert_workspace(
+        identifier=identifier,
+        schema_name=schema or schema_for(identifier),
+        slug=slug,
+        name=draft.name,
+        owner=draft.owner,
+        fields=draft.fields,
+        fingerprint=fingerprint,
+        status=status,
+        now=draft.now,
+    )
+
+
+def insert_workspace(
+    *,
+    identifier: UUID,
+    schema_name: str,
+    slug: str,
+    name: str,
+    owner: Any,
+    fields: Mapping[str, Any],
+    fingerprint: str,
+    status: WorkspaceStatus,
+    now: datetime,
+) -> Workspace:
+    """The rows of a workspace and its owner's membership, in a savepoint of the caller. Raises SlugTaken."""
     workspace = Workspace(
         id=identifier,
         slug=slug,
-        name=draft.name,
-        schema_name=schema or schema_for(identifier),
+        name=name,
+        schema_name=schema_name,
         fingerprint=fingerprint,
-        owner=draft.owner,
+        owner=owner,
         status=status,
-        **draft.fields,
+        **fields,
     )
     try:
         workspace.save(force_insert=True)
@@ -192,15 +217,16 @@ def _insert(draft: _Draft, slug: str, *, schema: str | None, fingerprint: str, s
         if violated_constraint(error) == "slug_belongs_to_one_workspace":
             raise SlugTaken from error
         raise
-    require_not_held(slug, owner_id=draft.owner.pk, now=draft.now)
-    Membership.objects.create(
-        workspace=workspace, user=draft.owner, role_id=built_in_role_id("owner"), joined_at=draft.now
-    )
+    require_not_held(slug, owner_id=owner.pk, now=now)
+    Membership.objects.create(workspace=workspace, user=owner, role_id=built_in_role_id("owner"), joined_at=now)
     return workspace
 
 
-def _require_room(owner: Any) -> None:
-    """A guard against floods, not an invariant: two requests at once may pass the last place together."""
+def require_room(owner: Any) -> None:
+    """Raise TooManyWorkspaces when ``owner`` has as many as one person may.
+
+    A guard against floods, not an invariant: two requests at once may pass the last place together.
+    """
     present = Workspace.objects.filter(owner=owner).exclude(status=WorkspaceStatus.PURGED).count()
     if present >= settings.WORKSPACES_PER_OWNER:
         raise TooManyWorkspaces(f"One person can own {settings.WORKSPACES_PER_OWNER} workspaces. Close one first.")

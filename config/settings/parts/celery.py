@@ -55,6 +55,7 @@ CELERY_BEAT_SCHEDULE = {
     "events-relay": _every(timedelta(seconds=15), "events.relay"),
     "workspaces-keep-pool": _every(timedelta(seconds=30), "workspaces.keep_pool"),
     "workspaces-purge-due": _every(timedelta(hours=1), "workspaces.purge_due"),
+    "archives-expire": _every(timedelta(hours=1), "archives.expire"),
     "accounts-deliver-due-mail": _every(timedelta(seconds=30), "accounts.deliver_due_mail"),
     "accounts-clear-expired": _every(timedelta(hours=1), "accounts.clear_expired"),
     "invitations-expire": _every(timedelta(hours=1), "workspaces.expire_invitations"),

@@ -34,6 +34,14 @@ SLUG_QUARANTINE = timedelta(days=90)
 INVITATION_LIFETIME = timedelta(days=15)
 WORKSPACES_PER_OWNER = env.int("WORKSPACES_PER_OWNER", default=100)
 
+# Archives of workspaces
+EXPORT_LIFETIME = timedelta(days=7)
+IMPORT_LIFETIME = timedelta(days=2)
+IMPORTS_PER_PERSON = 3
+ARCHIVE_MAX_BYTES = env.int("ARCHIVE_MAX_BYTES", default=1_073_741_824)
+ARCHIVE_UNPACKED_MAX_BYTES = env.int("ARCHIVE_UNPACKED_MAX_BYTES", default=17_179_869_184)
+ARCHIVE_MAX_ROWS = env.int("ARCHIVE_MAX_ROWS", default=50_000_000)
+
 # Signing in
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=30)
 REFRESH_TOKEN_LIFETIME = timedelta(days=7)

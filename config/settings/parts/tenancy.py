@@ -40,6 +40,7 @@ SHARED_APPS = [
     "apps.accounts",
     "apps.plans",
     "apps.workspaces",
+    "apps.archives",
     "apps.access",
     "apps.databases",
     "apps.console",

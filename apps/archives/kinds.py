@@ -1,0 +1,40 @@
+"""What archives register: their kinds of operations, what goes with a purged workspace, their sealed keys."""
+
+from apps.archives.services import exports, imports
+from apps.archives.services.forgetting import discard_exports
+from apps.events.services import declare_event
+from apps.operations.services.kinds import Step, register_kind
+from apps.secrets.services import declare_sealed_field
+from apps.workspaces.services.purge import register_purge_step
+
+declare_event("workspace.exported", "An archive of the workspace is ready; data.export names it")
+
+register_kind(
+    "workspaces.export",
+    title="Export a workspace",
+    target_kind="workspace",
+    group="workspace",
+    steps=[
+        Step("write", exports.write_step, "Writing the archive."),
+        Step("prove", exports.prove_step, "Reading it back."),
+    ],
+    on_failed=exports.give_up_export,
+    on_canceled=exports.give_up_export,
+    on_retried=exports.take_up_export,
+)
+register_kind(
+    "workspaces.import",
+    title="Import a workspace",
+    target_kind="workspace_import",
+    steps=[
+        Step("check", imports.check_step, "Checking the archive."),
+        Step("load", imports.load_step, "Loading its rows.", cancelable=False),
+        Step("tidy", imports.tidy_step, "Deleting the archive.", cancelable=False),
+    ],
+    on_failed=imports.give_up_import,
+    on_canceled=imports.give_up_import,
+    on_retried=imports.take_up_import,
+)
+register_purge_step("archives", "Deleting what was exported.", lambda workspace: discard_exports(workspace.id))
+declare_sealed_field("archives.WorkspaceExport", "sealed_key", bound_field="archive")
+declare_sealed_field("archives.WorkspaceImport", "sealed_key", bound_field="archive")
