@@ -1,7 +1,9 @@
 """What apps tell the platform about themselves: their events, and how many of them there are."""
 
 from apps.applications.selectors.apps import find_app_id
+from apps.applications.services import archived_rows
 from apps.applications.services.apps import count_apps
+from apps.common.archiving import check_rows, leave_out
 from apps.common.metering import declare_gauge
 from apps.events.services import declare_event
 from apps.workspaces.services.default_app import set_app_lookup
@@ -21,3 +23,9 @@ declare_event("app.access_changed", "Who may visit an app changed.")
 
 declare_gauge("apps", lambda _: count_apps())
 set_app_lookup(find_app_id)
+
+leave_out("applications_accesspolicy", "password_hash", why="A password of an app's visitors; set it anew.")
+leave_out("applications_accesspolicy", "link_token", why="Whoever has the link gets in; make a new one.")
+check_rows("applications_app", archived_rows.check_app)
+check_rows("applications_appversion", archived_rows.check_version)
+check_rows("applications_accesspolicy", archived_rows.check_policy)

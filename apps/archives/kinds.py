@@ -14,6 +14,7 @@ register_kind(
     title="Export a workspace",
     target_kind="workspace",
     group="workspace",
+    queue="backups",
     steps=[
         Step("write", exports.write_step, "Writing the archive."),
         Step("prove", exports.prove_step, "Reading it back."),
@@ -26,6 +27,7 @@ register_kind(
     "workspaces.import",
     title="Import a workspace",
     target_kind="workspace_import",
+    queue="backups",
     steps=[
         Step("check", imports.check_step, "Checking the archive."),
         Step("load", imports.load_step, "Loading its rows.", cancelable=False),

@@ -25,6 +25,8 @@ _WRITTEN_SO = (
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPED = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 
+_ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|[^",{}\\]+', re.DOTALL)
+
 
 @contextmanager
 def snapshot(schema_name: str, tables: Sequence[str]) -> Iterator[None]:
@@ -90,6 +92,26 @@ def decode_row(line: bytes, columns: Sequence[str]) -> dict[str, str | None]:
     if len(fields) != len(columns):
         raise ValueError(f"A row has {len(fields)} columns instead of {len(columns)}")
     return {name: _decoded(field) for name, field in zip(columns, fields, strict=True)}
+
+
+def decode_array(text: str) -> list[str]:
+    """The texts of an array of one dimension as PostgreSQL writes it ("Array Input and Output Syntax").
+
+    Raises ValueError for whatever else, and for NULL in it.
+    """
+    if not (text.startswith("{") and text.endswith("}")):
+        raise ValueError("This is not an array")
+    rest, items = text[1:-1], []
+    while rest:
+        found = _ITEM.match(rest)
+        if found is None or found[0] == "NULL":
+            raise ValueError("This is not an array of texts")
+        items.append(re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL) if found[1] is not None else found[0])
+        rest = rest[found.end() :]
+        if rest and not (rest.startswith(",") and len(rest) > 1):
+            raise ValueError("This is not an array of texts")
+        rest = rest[1:]
+    return items
 
 
 def _decoded(field: str) -> str | None:

@@ -68,7 +68,7 @@ def _answer(environ: Environ) -> tuple[list[tuple[str, str]], bytes] | None:
         resolved = _resolve(environ, address[1], address[2], visitor)
     except AppRunError:
         return None
-    policy, app_id = resolved.app.policy, resolved.app.id
+    policy, app_id = resolved.app.policy, resolved.place
     if policy.audience != "public" or policy.addresses or resolved.app.status != "published" or resolved.stale:
         return None
 

@@ -10,3 +10,4 @@ class WorkflowsConfig(AppConfig):
     def ready(self) -> None:
         import_module("apps.workflows.permissions")
         import_module("apps.workflows.kinds")
+        import_module("apps.workflows.receivers")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.common.archiving import check_rows
 from apps.events.services import declare_event
 from apps.workflows.definitions import StepCall, StepKind, register
+from apps.workflows.services import archived_rows
 
 
 def run_transform(call: StepCall) -> Any:
@@ -29,3 +31,6 @@ register(TRANSFORM)
 
 declare_event("run.succeeded", "A run ended well; data.run, data.workflow, data.app and data.trigger name it")
 declare_event("run.failed", "A run ended without outputs; data.error says why")
+
+check_rows("workflows_workflow", archived_rows.check_workflow)
+check_rows("workflows_run", archived_rows.check_run)

@@ -123,18 +123,13 @@ def _apply(policy: AccessPolicy, changes: Mapping[str, Any]) -> None:
         policy.link_token = secrets.token_urlsafe(_TOKEN_BYTES)
 
 
+def policy_errors(given: Mapping[str, Any]) -> list[FieldError]:
+    """What is wrong with limits, addresses and sites that a policy is to have."""
+    return _cleaned(given)[1]
+
+
 def _checked(changes: Mapping[str, Any], workspace: GrantedWorkspace) -> dict[str, Any]:
-    cleaned = dict(changes)
-    errors: list[FieldError] = []
-    for name, (least, most, unit) in _LIMITS.items():
-        if name in cleaned and not least <= cleaned[name] <= most:
-            errors.append(FieldError(f"/{name}", "out_of_range", f"Choose {least:,} to {most:,} {unit}."))
-    if "addresses" in cleaned:
-        cleaned["addresses"] = _checked_list("addresses", cleaned["addresses"], _network, MAX_ADDRESSES, errors)
-    if "frame_ancestors" in cleaned:
-        cleaned["frame_ancestors"] = _checked_list(
-            "frame_ancestors", cleaned["frame_ancestors"], _origin, MAX_ORIGINS, errors
-        )
+    cleaned, errors = _cleaned(changes)
     if cleaned.get("roles"):
         known = role_codes_in(workspace.id)
         cleaned["roles"] = list(dict.fromkeys(cleaned["roles"]))
@@ -147,6 +142,21 @@ def _checked(changes: Mapping[str, Any], workspace: GrantedWorkspace) -> dict[st
     if errors:
         raise InvalidInput(errors=errors)
     return cleaned
+
+
+def _cleaned(changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
+    cleaned = dict(changes)
+    errors: list[FieldError] = []
+    for name, (least, most, unit) in _LIMITS.items():
+        if name in cleaned and not least <= cleaned[name] <= most:
+            errors.append(FieldError(f"/{name}", "out_of_range", f"Choose {least:,} to {most:,} {unit}."))
+    if "addresses" in cleaned:
+        cleaned["addresses"] = _checked_list("addresses", cleaned["addresses"], _network, MAX_ADDRESSES, errors)
+    if "frame_ancestors" in cleaned:
+        cleaned["frame_ancestors"] = _checked_list(
+            "frame_ancestors", cleaned["frame_ancestors"], _origin, MAX_ORIGINS, errors
+        )
+    return cleaned, errors
 
 
 def _reach_further(addresses: list[str], before: list[str]) -> bool:

@@ -53,7 +53,9 @@ def run_action(*, resolved: ResolvedApp, action: str, inputs: dict[str, Any], vi
     A run that fails is an outcome like one that succeeds; only an action that isn't there raises (KeyError).
     """
     version_id = resolved.app.version_id
-    plan = plans.get((version_id, action), action_workflow(resolved.page.definition, action))
+    plan = plans.get(
+        (resolved.workspace.schema_name, version_id, action), action_workflow(resolved.page.definition, action)
+    )
     result = execute(plan, inputs, now=now, budget=settings.RUN_INLINE_LIMIT.total_seconds())
     with enter(resolved.workspace):
         run = record_run(

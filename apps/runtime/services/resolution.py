@@ -13,8 +13,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
 from django.conf import settings
@@ -38,6 +39,11 @@ RETRY_AFTER_FAILURE = 1.0
 _SERVED = frozenset({"published", "deprecated"})
 
 
+@lru_cache(maxsize=MAX_RESOLVED)
+def _place(workspace_id: UUID, app_id: UUID) -> UUID:
+    return uuid5(workspace_id, app_id.hex)
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedApp:
     """An app as it may be served now: one version as a whole, and the policy at this moment."""
@@ -46,6 +52,11 @@ class ResolvedApp:
     app: VisitedApp
     page: CompiledPage
     stale: bool = False
+
+    @property
+    def place(self) -> UUID:
+        """Names the app among those of all workspaces: a copy of a workspace has apps of the same ids."""
+        return _place(self.workspace.id, self.app.id)
 
     @property
     def key(self) -> tuple[UUID, UUID | None, int]:
@@ -69,7 +80,7 @@ class Resolver:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._pages: OrderedDict[UUID, CompiledPage] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, UUID], CompiledPage] = OrderedDict()
         self._lock = threading.Lock()
         self._refreshing: dict[tuple[str, str], threading.Lock] = {}
         self._failed_at = float("-inf")
@@ -165,7 +176,7 @@ class Resolver:
                 return _Entry(None, None, self._clock())
             if workspace.status != "active" or app.status not in _SERVED:
                 return _Entry((workspace, app), None, self._clock())
-            page = self._page(app, read_definition)
+            page = self._page(workspace, app, read_definition)
         resolved = ResolvedApp(workspace, app, page)
         known = self._entries.get(address)
         if known is None or known.resolved is None or known.resolved.key != resolved.key:
@@ -174,14 +185,18 @@ class Resolver:
             resolved = known.resolved
         return _Entry((workspace, app), resolved, self._clock())
 
-    def _page(self, app: VisitedApp, read: Callable[[UUID], dict[str, Any]]) -> CompiledPage:
+    def _page(
+        self, workspace: VisitedWorkspace, app: VisitedApp, read: Callable[[UUID], dict[str, Any]]
+    ) -> CompiledPage:
         assert app.release_id is not None
         assert app.version_id is not None
-        page = self._pages.get(app.release_id)
+        # Ids are unique in a workspace only: what an import brought has those of where it came from.
+        key = (workspace.schema_name, app.release_id)
+        page = self._pages.get(key)
         if page is None:
             page = compile_page(read(app.version_id))
             with self._lock:
-                self._pages[app.release_id] = page
+                self._pages[key] = page
                 while len(self._pages) > MAX_COMPILED:
                     self._pages.popitem(last=False)
         return page
@@ -204,7 +219,7 @@ class Resolver:
             if kept is None:
                 raise DatabaseDown
             workspace, app, definition = kept
-            resolved = ResolvedApp(workspace, app, self._page(app, lambda _: definition))
+            resolved = ResolvedApp(workspace, app, self._page(workspace, app, lambda _: definition))
         if resolved.app.policy.audience != "public":
             raise DatabaseDown
         if not resolved.stale:

@@ -84,7 +84,7 @@ class Exchange:
         policy = self.app.app.policy
         if policy.audience != "public":
             self.visitor = identify(self.request, workspace_ref=str(self.app.workspace.id))
-        app_id, moment = self.app.app.id, self.now.timestamp()
+        app_id, moment = self.app.place, self.now.timestamp()
         if self.visitor.caller:
             visit_id = visits.caller_visit_id(app_id=app_id, caller=self.visitor.caller)
             self.visit = visits.Visit(visit_id, app_id, int(moment) + policy.session_seconds)
@@ -97,7 +97,7 @@ class Exchange:
 
     def count(self) -> None:
         """Count the request. Raises TooManyRequests."""
-        policy, app_id = self.app.app.policy, self.app.app.id
+        policy, app_id = self.app.app.policy, self.app.place
         self.allowance = count_visit(app_id, policy, self.visit, self.visitor)
         if not self.allowance.allowed:
             raise TooManyRequests(retry_after=self.allowance.resets_in)
@@ -127,14 +127,14 @@ class Exchange:
         self.preview = token
         self.resolved = preview_app(workspace, draft)
         self.visit = visits.start_visit(
-            app_id=draft.app_id, policy=self.resolved.app.policy, person=None, now=self.now.timestamp()
+            app_id=self.resolved.place, policy=self.resolved.app.policy, person=None, now=self.now.timestamp()
         )
 
     def grant(self) -> None:
         """Note on the visit that it showed the password or the link. It gets a new id with it (no fixation)."""
         policy = self.app.app.policy
         fresh = visits.start_visit(
-            app_id=self.app.app.id, policy=policy, person=self.visitor.person, now=self.now.timestamp()
+            app_id=self.app.place, policy=policy, person=self.visitor.person, now=self.now.timestamp()
         )
         self.visit = replace(fresh, grant=visits.grant_mark(policy))
 

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
+from apps.common.tenancy import current_schema
 from apps.events.services import emit_event
 from apps.workflows.definitions import plans
 from apps.workflows.models import Run, StepRun, Workflow
@@ -26,7 +27,7 @@ def start_run(*, workflow: str, inputs: Any, workspace_id: UUID, now: datetime, 
     don't fit the workflow's own schema; pointers below ``/inputs``).
     """
     found = find_workflow(workflow)
-    plan = plans.get((found.pk, found.revision), found.definition)
+    plan = plans.get((current_schema(), found.pk, found.revision), found.definition)
     if plan.input is not None:
         inputs = plan.input.accept(inputs, at="/inputs", refusal=InvalidInput)
     result = execute(plan, inputs, now=now, budget=settings.RUN_INLINE_LIMIT.total_seconds())
