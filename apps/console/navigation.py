@@ -30,6 +30,7 @@ _PLATFORM = (
         "Work",
         (
             ("Operations", "manufacturing", "operations", "operation"),
+            ("Due in workspaces", "alarm", "workspaces", "duework"),
             ("Schema pool", "database", "workspaces", "schemaslot"),
             ("Events", "bolt", "events", "event"),
             ("Schedules", "schedule", "django_celery_beat", "periodictask"),

@@ -19,7 +19,8 @@ from apps.common.admin import (
     workspace_site,
 )
 from apps.common.admin.sites import workspace_grant
-from apps.workspaces.models import Invitation, Membership, Role, SchemaSlot, SlugHold, Workspace
+from apps.workspaces.models import DueWork, Invitation, Membership, Role, SchemaSlot, SlugHold, Workspace
+from apps.workspaces.services.due_work import hasten_work
 from apps.workspaces.services.invitations import revoke_invitation
 from apps.workspaces.services.lifecycle import (
     activate_workspace,
@@ -39,6 +40,11 @@ def _suspend(context: ActContext, *, reason: str) -> str:
 def _activate(context: ActContext) -> str:
     activate_workspace(workspace_id=context.row.pk, actor=context.actor, now=context.now)
     return f"{context.row} is active again."
+
+
+def _hasten(context: ActContext) -> str:
+    hasten_work(due_work_id=context.row.pk, now=context.now)
+    return f"{context.row} is due now."
 
 
 def _close(context: ActContext) -> str:
@@ -131,6 +137,17 @@ WORKSPACE_ACTS = (
         allowed=lambda row: row.status in _RESTORABLE,
     ),
 )
+DUE_WORK_ACTS = (
+    Act(
+        name="hasten",
+        label="Do it now",
+        icon="fast_forward",
+        explanation="It is due at once, and no later than the next sweep, within seconds. Nothing else of it changes.",
+        run=_hasten,
+        allowed=lambda row: row.claimed_until is None,
+        bulk=True,
+    ),
+)
 INVITATION_ACTS = (
     Act(
         name="revoke",
@@ -196,6 +213,18 @@ class SchemaSlotAdmin(PlatformAdmin):
     list_display = ("schema_name", "status", "fingerprint", "created_at")
     list_filter = ("status", "fingerprint")
     search_fields = ("schema_name",)
+
+
+@admin.register(DueWork, site=platform_site)
+class DueWorkAdmin(PlatformAdmin):
+    """What waits in workspaces for its time; what keeps failing shows its error."""
+
+    list_display = ("kind", "workspace", "target", "due_at", "claimed_until", "failures", "error")
+    list_filter = ("kind",)
+    list_select_related = ("workspace",)
+    search_fields = ("kind", "target", "workspace__slug", "error")
+    ordering = ("due_at", "id")
+    acts: ClassVar[Sequence[Act]] = DUE_WORK_ACTS
 
 
 @admin.register(SlugHold, site=platform_site)

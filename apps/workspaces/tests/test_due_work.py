@@ -22,6 +22,7 @@ from apps.workspaces.services.due_work import (
     DueItem,
     cancel_work,
     do_due_work,
+    hasten_work,
     register_due_kind,
     schedule_work,
     sweep_due_work,
@@ -160,6 +161,22 @@ def test_a_handler_that_fails_is_tried_again_with_growing_pauses(workspace: Any,
     assert do(row, now=moment)
     row.refresh_from_db()
     assert (row.failures, row.error) == (0, "")
+
+
+@pytest.mark.django_db
+def test_an_operator_hastens_what_waits_from_the_console(workspace: Any, client: Any) -> None:
+    client.force_login(UserFactory(is_staff=True))
+    row = scheduled(workspace, due_at=timezone.now() + timedelta(hours=1))
+    page = client.get("/admin/workspaces/duework/")
+    assert (page.status_code, KIND in page.content.decode()) == (200, True)
+    act = f"/admin/workspaces/duework/{row.pk}/act/hasten/"
+    assert client.get(act).status_code == 200
+    row.refresh_from_db()
+    assert row.due_at > timezone.now(), "looking at what would be done does nothing"
+    assert client.post(act).status_code == 302
+    row.refresh_from_db()
+    assert row.due_at <= timezone.now()
+    assert not hasten_work(due_work_id=row.pk, now=timezone.now())
 
 
 @pytest.mark.django_db
