@@ -105,6 +105,25 @@ class ResultTooLarge(InvalidInput):
     detail = "The statement returned more than an answer can hold, so it was undone. Return fewer or smaller rows."
 
 
+class MigrationChanged(Conflict):
+    """A migration that was applied came back with another text; ``version`` says which."""
+
+    code = "migration_changed"
+
+
+class MigrationOutOfOrder(Conflict):
+    """A new migration has a version below what is applied already."""
+
+    code = "migration_out_of_order"
+
+
+class MigrationFailed(InvalidInput):
+    """A migration's SQL didn't run: ``version``, and where it is known ``statement`` (from 1), ``line``,
+    ``sqlstate``."""
+
+    code = "migration_failed"
+
+
 class TooManyQueries(RateLimited):
     """The workspace has as many statements under way as it may."""
 

@@ -1,6 +1,6 @@
 from apps.databases.models.backup import Backup, BackupSchedule
 from apps.databases.models.kept_database import KeptDatabase
-from apps.databases.models.migration import SchemaMigration
+from apps.databases.models.migration import MigrationRequest, SchemaMigration
 from apps.databases.models.reservation import SpaceReservation
 from apps.databases.models.restore import Restore
 from apps.databases.models.server import DatabaseServer
@@ -11,6 +11,7 @@ __all__ = [
     "BackupSchedule",
     "DatabaseServer",
     "KeptDatabase",
+    "MigrationRequest",
     "Restore",
     "SchemaMigration",
     "SpaceReservation",

@@ -18,6 +18,7 @@ class SchemaMigration(TimestampedModel):
     applied_at = models.DateTimeField()
     milliseconds = models.PositiveIntegerField(default=0)
     applied_by = models.JSONField(default=dict, blank=True, help_text="The actor, as it was then.")
+    operation_id = models.UUIDField(null=True, blank=True, help_text="What applied it; empty after a restore.")
 
     class Meta:
         ordering = ["version"]
@@ -27,3 +28,23 @@ class SchemaMigration(TimestampedModel):
 
     def __str__(self) -> str:
         return f"{self.version} {self.name}"
+
+
+class MigrationRequest(TimestampedModel):
+    """Migrations that somebody asked for, kept for the operation that applies them: its params hold ids only."""
+
+    database = models.ForeignKey(
+        "databases.WorkspaceDatabase", on_delete=models.CASCADE, related_name="migration_requests"
+    )
+    operation_id = models.UUIDField(unique=True, null=True)
+    scripts = models.JSONField(help_text="In order: version, name, sql, checksum.")
+    dry_run = models.BooleanField(default=False)
+    backup_first = models.BooleanField(default=False)
+    backup_id = models.UUIDField(null=True, blank=True, help_text="The backup that was made before it.")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["created_at"], name="migration_request_by_age")]
+
+    def __str__(self) -> str:
+        return ", ".join(str(script["version"]) for script in self.scripts)

@@ -98,6 +98,26 @@ EVENT_RETENTION = timedelta(days=30)
 RUNTIME_EVENT_RETENTION = timedelta(days=90)
 RUNTIME_SESSION_RETENTION = timedelta(days=30)
 
+# What workspaces run in their databases
+DATABASE_CONNECTIONS_KEPT = env.int("DATABASE_CONNECTIONS_KEPT", default=50)
+DATABASE_CONNECTION_IDLE = timedelta(minutes=5)
+DATABASE_QUERIES_AT_ONCE = env.int("DATABASE_QUERIES_AT_ONCE", default=4)
+DATABASE_QUERY_TIME = timedelta(seconds=10)
+DATABASE_QUERY_ROWS = 1_000
+DATABASE_QUERY_BYTES = 4 * 1024 * 1024
+DATABASE_MIGRATIONS_AT_ONCE = 100
+DATABASE_MIGRATION_BYTES = 512 * 1024
+DATABASE_MIGRATION_TIME = timedelta(minutes=10)
+DATABASE_MIGRATION_LOCK_WAIT = timedelta(seconds=10)
+DATABASE_MIGRATION_RESERVE = 8 * 1024 * 1024
+DATABASE_RESERVATION_GRACE = timedelta(minutes=15)
+DATABASE_MEASURE_INTERVAL = timedelta(minutes=1)
+DATABASE_WATCH_INTERVAL = timedelta(seconds=10)
+DATABASE_WATCH_INSIST = timedelta(seconds=5)
+DATABASE_STATEMENT_LIMIT = timedelta(minutes=2)
+DATABASE_IDLE_TRANSACTION_LIMIT = timedelta(minutes=2)
+DATABASE_TRANSACTION_LIMIT = timedelta(minutes=30)
+
 # Parts that are down
 REDIS_PAUSE = timedelta(seconds=5)
 SESSION_CACHE_LIFETIME = timedelta(minutes=5)

@@ -1,0 +1,271 @@
+"""The steps of applying migrations. The database's own record says what is applied, whoever died in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from django.db import transaction
+from psycopg.pq import TransactionStatus
+
+from apps.common.errors import QuotaExceeded
+from apps.databases.clients.applied import (
+    AppliedMigration,
+    database_size,
+    find_escapes,
+    prepare_record,
+    read_record,
+    write_record,
+)
+from apps.databases.clients.statements import Bounds, run_statement
+from apps.databases.errors import (
+    DatabaseNotReady,
+    MigrationFailed,
+    ResultTooLarge,
+    StatementFailed,
+    StatementTimeout,
+)
+from apps.databases.models import KeptDatabase, MigrationRequest, SchemaMigration, WorkspaceDatabase
+from apps.databases.services.connections import owner_session
+from apps.databases.services.migration_requests import require_order
+from apps.databases.services.servers import open_server
+from apps.databases.services.space import DIMENSION, release_space, reserve_space, room_left
+from apps.databases.services.sql_text import Statement, split_statements
+from apps.databases.services.storage import bound_growth, measure_database
+from apps.databases.states import DatabaseStatus
+from apps.events.services import emit_event
+from apps.operations.services.kinds import StepContext
+
+_FEW_ROWS = 1
+_MEBIBYTE = 1024 * 1024
+
+
+def apply_migrations(context: StepContext) -> Mapping[str, Any]:
+    """Apply what isn't applied yet, each in a transaction with its record; for a dry run all in one that is undone.
+
+    Raises MigrationFailed with the statement, its line and the server's reason: what came before that migration is
+    applied and recorded, of it itself nothing is.
+    """
+    request = _request(context)
+    database = _ready(request.database_id)
+    with open_server(database.server, database=database.name) as admin:
+        prepare_record(admin, owner=database.ddl_role)
+    with owner_session(database) as session:
+        record = read_record(session)
+        # What a worker applied that died before it could tell.
+        _mirror(database, record, context)
+        to_apply = require_order(request.scripts, {one.version: one.checksum for one in record})
+        applied = []
+        if request.dry_run:
+            session.execute("BEGIN")
+        for index, script in enumerate(to_apply):
+            context.report(100 * index // len(to_apply), f"Applying migration {script['version']}, {script['name']}.")
+            context.require_lease()
+            made = _apply(session, database, script, context, dry_run=request.dry_run, revision=_revision(record))
+            applied.append({"version": made.version, "name": made.name, "milliseconds": made.milliseconds})
+            if not request.dry_run:
+                record.append(made)
+                _mirror(database, record, context)
+        if request.dry_run:
+            session.execute("ROLLBACK")
+    if not request.dry_run:
+        # Including what an attempt before this one applied.
+        mine = SchemaMigration.objects.filter(database=database, operation_id=context.operation_id)
+        applied = list(mine.order_by("version").values("version", "name", "milliseconds"))
+    new = {one["version"] for one in applied}
+    skipped = [script["version"] for script in request.scripts if script["version"] not in new]
+    return {"applied": applied, "skipped": skipped, "revision": _revision(record), "dry_run": request.dry_run}
+
+
+def settle_migrations(context: StepContext) -> Mapping[str, Any]:
+    """Bring the database's grants and its measured size in line with its new tables; give back the reserved space."""
+    request = _request(context)
+    if not request.dry_run:
+        bound_growth(_ready(request.database_id))
+        measure_database(database_id=request.database_id, now=context.clock())
+    release_space(operation_id=context.operation_id)
+    return dict(context.results["apply"])
+
+
+def give_back_space(context: StepContext) -> None:
+    """When the operation fails or is canceled."""
+    release_space(operation_id=context.operation_id)
+
+
+def reserve_again(context: StepContext) -> None:
+    """When a failed operation is retried. Raises QuotaExceeded."""
+    reserve_space(
+        database=WorkspaceDatabase.objects.get(pk=context.target),
+        operation_id=context.operation_id,
+        size_bytes=settings.DATABASE_MIGRATION_RESERVE,
+    )
+
+
+def _request(context: StepContext) -> MigrationRequest:
+    found: MigrationRequest = MigrationRequest.objects.get(pk=UUID(context.params["request"]))
+    return found
+
+
+def _ready(database_id: UUID) -> WorkspaceDatabase:
+    database: WorkspaceDatabase = WorkspaceDatabase.objects.select_related("server", "workspace").get(pk=database_id)
+    if database.status != DatabaseStatus.READY:
+        raise DatabaseNotReady(f"The workspace's database is {database.status}.")
+    return database
+
+
+def _apply(
+    session: psycopg.Connection[Any],
+    database: WorkspaceDatabase,
+    script: Mapping[str, Any],
+    context: StepContext,
+    *,
+    dry_run: bool,
+    revision: int,
+) -> AppliedMigration:
+    """Run one migration in a transaction of its own (in the open one for a dry run)."""
+    began = time.monotonic()
+    statements = split_statements(script["sql"])
+    if not dry_run:
+        session.execute("DISCARD ALL")
+        session.execute("BEGIN")
+    session.execute(
+        "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)",
+        [_milliseconds(settings.DATABASE_MIGRATION_TIME), _milliseconds(settings.DATABASE_MIGRATION_LOCK_WAIT)],
+    )
+    outcome = _Outcome(script, revision, dry_run=dry_run)
+    for number, statement in enumerate(statements, start=1):
+        _run(session, statement, outcome.at(number, statement))
+    try:
+        # Deferred constraints speak now, while there is still a statement to name.
+        session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        escapes = find_escapes(session)
+        size = database_size(session)
+        _require_bounded(database, context, escapes, size, outcome)
+        made = AppliedMigration(
+            version=script["version"],
+            name=script["name"],
+            sql=script["sql"],
+            checksum=script["checksum"],
+            applied_at=context.clock(),
+            milliseconds=round((time.monotonic() - began) * 1000),
+            operation=context.operation_id,
+        )
+        write_record(session, made)
+        if dry_run:
+            session.execute("SET CONSTRAINTS ALL DEFERRED")
+        else:
+            context.require_lease()
+            session.execute("COMMIT")
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        raise outcome.failed("at its end", error.diag.message_primary or str(error), error.sqlstate) from error
+    return made
+
+
+class _Outcome:
+    """The words for a failure: which migration, which statement, and what is left."""
+
+    def __init__(self, script: Mapping[str, Any], revision: int, *, dry_run: bool) -> None:
+        self._script = script
+        self._left = (
+            "This was a dry run: nothing was changed."
+            if dry_run
+            else f"Nothing of this migration was kept; the database is at revision {revision}."
+        )
+        self._where = "at its end"
+        self._number: int | None = None
+        self._line: int | None = None
+
+    def at(self, number: int, statement: Statement) -> _Outcome:
+        self._number, self._line = number, statement.line
+        start = " ".join(statement.text.split())
+        shown = start if len(start) <= 60 else start[:57] + "…"
+        self._where = f"statement {number} (line {statement.line}, “{shown}”)"
+        return self
+
+    def failed(self, where: str | None, reason: str, sqlstate: str | None) -> MigrationFailed:
+        said = f" [{sqlstate}]" if sqlstate else ""
+        return MigrationFailed(
+            f"Migration {self._script['version']} “{self._script['name']}”, {where or self._where}: "
+            f"{reason.rstrip('.')}{said}. {self._left}",
+            version=self._script["version"],
+            statement=None if where else self._number,
+            line=None if where else self._line,
+            sqlstate=sqlstate,
+        )
+
+
+def _run(session: psycopg.Connection[Any], statement: Statement, outcome: _Outcome) -> None:
+    bounds = Bounds(rows=_FEW_ROWS, size=_MEBIBYTE, seconds=settings.DATABASE_MIGRATION_TIME.total_seconds())
+    try:
+        run_statement(session, text=statement.text, values=(), bounds=bounds, keep_all=True)
+    except StatementFailed as error:
+        raise outcome.failed(None, error.detail, error.sqlstate) from error
+    except (StatementTimeout, ResultTooLarge) as error:
+        raise outcome.failed(None, error.detail, None) from error
+    if session.info.transaction_status != TransactionStatus.INTRANS:
+        raise outcome.failed(None, "The statement ended the migration's transaction", None)
+
+
+def _require_bounded(
+    database: WorkspaceDatabase, context: StepContext, escapes: Sequence[str], size: int, outcome: _Outcome
+) -> None:
+    if escapes:
+        reason = (
+            f"{escapes[0]} would act with its owner's rights, past the storage limit; that isn't allowed here"
+        )
+        raise outcome.failed("at its end", reason, None)
+    beside = sum(KeptDatabase.objects.present().filter(database=database).values_list("size_bytes", flat=True))
+    room = room_left(database, operation_id=context.operation_id, beside=beside)
+    if room is not None and size > room:
+        failure = outcome.failed("at its end", f"it would fill {size:,} bytes, and there is room for {room:,}", None)
+        raise QuotaExceeded(failure.detail, dimension=DIMENSION, limit=database.limit_bytes, used=database.size_bytes)
+
+
+def _revision(record: Sequence[AppliedMigration]) -> int:
+    return max((one.version for one in record), default=0)
+
+
+def _mirror(database: WorkspaceDatabase, record: Sequence[AppliedMigration], context: StepContext) -> None:
+    """Bring the platform's rows in line with the database's own record."""
+    said = {(one.version, one.checksum) for one in record}
+    with transaction.atomic():
+        row = WorkspaceDatabase.objects.select_for_update().get(pk=database.pk)
+        known = set(SchemaMigration.objects.filter(database=row).values_list("version", "checksum"))
+        if known == said and row.revision == _revision(record):
+            return
+        SchemaMigration.objects.filter(database=row, version__in=[version for version, _ in known - said]).delete()
+        new = [one for one in record if (one.version, one.checksum) not in known]
+        SchemaMigration.objects.bulk_create(_row_of(row, one, context) for one in new)
+        row.revision = _revision(record)
+        row.save(update_fields=["revision", "updated_at"])
+        if new:
+            data = {
+                "database": str(row.pk),
+                "revision": row.revision,
+                "applied": [{"version": one.version, "name": one.name} for one in new],
+            }
+            emit_event(type="database.migrated", workspace_id=row.workspace_id, data=data, now=context.clock())
+
+
+def _row_of(database: WorkspaceDatabase, one: AppliedMigration, context: StepContext) -> SchemaMigration:
+    return SchemaMigration(
+        database=database,
+        version=one.version,
+        name=one.name[:100],
+        sql=one.sql,
+        checksum=one.checksum,
+        applied_at=one.applied_at,
+        milliseconds=one.milliseconds,
+        operation_id=one.operation,
+        applied_by=context.actor.as_json() if one.operation == context.operation_id else {},
+    )
+
+
+def _milliseconds(limit: Any) -> str:
+    return str(round(limit.total_seconds() * 1000))
