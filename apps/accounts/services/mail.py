@@ -48,14 +48,11 @@ def deliver_mail(*, mail_id: UUID, now: datetime) -> bool:
     claimed = _claim(mail_id, now)
     if claimed is None:
         return False
-    content = json.loads(open_value(claimed.sealed, model="accounts.OutgoingMail", key=str(claimed.pk), field="sealed"))
-    message = EmailMultiAlternatives(content["subject"], content["text"], settings.DEFAULT_FROM_EMAIL, [claimed.to])
-    if content["html"]:
-        message.attach_alternative(content["html"], "text/html")
     try:
-        message.send()
+        _opened(claimed).send()
     except Exception as error:  # noqa: BLE001
-        # Whatever the backend raises (refused, unreachable, TLS): it stays due, or is given up after a day.
+        # Whatever the backend raises (refused, unreachable, TLS), or a key that is missing: it stays due, or is given
+        # up after a day, and the others don't wait for it.
         log.warning("mail_not_sent", kind=claimed.kind, attempt=claimed.attempts, error=str(error))
         _note_failure(claimed, error, now)
         return False
@@ -83,6 +80,14 @@ def _claim(mail_id: UUID, now: datetime) -> OutgoingMail | None:
         mail.next_attempt_at = now + min(settings.MAIL_BACKOFF_BASE * 2 ** (mail.attempts - 1), timedelta(hours=2))
         mail.save(update_fields=["attempts", "next_attempt_at"])
         return mail
+
+
+def _opened(mail: OutgoingMail) -> EmailMultiAlternatives:
+    content = json.loads(open_value(mail.sealed, model="accounts.OutgoingMail", key=str(mail.pk), field="sealed"))
+    message = EmailMultiAlternatives(content["subject"], content["text"], settings.DEFAULT_FROM_EMAIL, [mail.to])
+    if content["html"]:
+        message.attach_alternative(content["html"], "text/html")
+    return message
 
 
 def _note_failure(mail: OutgoingMail, error: Exception, now: datetime) -> None:

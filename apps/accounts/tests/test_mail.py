@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -84,6 +85,23 @@ def test_it_is_given_up_after_a_day(monkeypatch) -> None:
     deliver_due_mail(now=timezone.now())
     queued.refresh_from_db()
     assert (queued.next_attempt_at, queued.sealed, queued.sent_at) == (None, "", None)
+
+
+def test_a_missing_key_holds_up_its_own_mail_only_until_it_is_back(settings, mailoutbox) -> None:
+    present = settings.SECRETS_KEYS
+    lost = ["lost:" + base64.b64encode(b"lost" * 8).decode()]
+    now = timezone.now()
+    settings.SECRETS_KEYS = lost
+    held = queue(to="held@example.com", now=now)
+    settings.SECRETS_KEYS = present
+    queue(to="free@example.com", now=now)
+    assert deliver_due_mail(now=now) == 1
+    assert [message.to for message in mailoutbox] == [["free@example.com"]]
+    held.refresh_from_db()
+    assert "'lost'" in held.error
+    settings.SECRETS_KEYS = [*present, *lost]
+    assert deliver_due_mail(now=held.next_attempt_at) == 1
+    assert mailoutbox[-1].to == ["held@example.com"]
 
 
 def test_an_address_gets_so_many_of_a_kind_in_an_hour(settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -74,6 +75,17 @@ def test_from_setting_up_to_signing_in_with_a_code_to_turning_off(user, client, 
     actions = list(AuditEvent.objects.filter(action__startswith="auth.mfa").values_list("action", flat=True))
     assert sorted(actions) == ["auth.mfa_activated", "auth.mfa_deactivated"]
     assert "auth.recovery_codes_renewed" in AuditEvent.objects.values_list("action", flat=True)
+
+
+def test_a_missing_key_is_an_outage_with_its_name_and_ends_when_it_is_back(user, with_totp, settings) -> None:
+    present = settings.SECRETS_KEYS
+    secret, _ = with_totp(user)
+    settings.SECRETS_KEYS = ["other:" + base64.b64encode(b"other---" * 4).decode()]
+    refused = attempt(user, code_of(secret))
+    assert (refused.status_code, refused.json()["code"]) == (503, "sealing_key_missing")
+    assert "'test'" in refused.json()["detail"]
+    settings.SECRETS_KEYS = present
+    assert attempt(user, code_of(secret)).status_code == 200
 
 
 def test_a_wrong_password_does_not_tell_that_a_code_would_be_needed(user, with_totp) -> None:
