@@ -129,3 +129,43 @@ class TooManyQueries(RateLimited):
 
     code = "too_many_queries"
     detail = "The workspace has as many statements under way as it may. Wait for one of them to end."
+
+
+class ServerUnavailable(Unavailable):
+    """A database server doesn't answer."""
+
+    code = "database_server_unavailable"
+    detail = "The database server doesn't answer now."
+
+
+class LoginRefused(Unavailable):
+    """A database server answers, and lets nobody in with this login."""
+
+    code = "database_login_refused"
+
+
+class ProgramMissing(Conflict):
+    """No program of PostgreSQL here that is as new as the server."""
+
+    code = "postgresql_program_missing"
+
+
+class UnfitServer(InvalidInput):
+    """A server on which workspaces' databases can't live; ``errors`` says what is missing."""
+
+    code = "unfit_server"
+    detail = "Workspaces' databases can't live on this server; see errors."
+
+
+class NothingToRotate(Conflict):
+    """A rotation of this database's login is under way, or there is none to go on with."""
+
+    code = "rotation_under_way"
+    detail = "The login is being rotated already."
+
+
+class GraceOver(Conflict):
+    """The grace of a deletion is over: the data have begun to go."""
+
+    code = "grace_over"
+    detail = "The grace is over: this database has begun to be deleted."

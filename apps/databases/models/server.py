@@ -37,3 +37,8 @@ class DatabaseServer(StatefulModel, TimestampedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def major(self) -> int:
+        """The major version of its PostgreSQL, 0 as long as nobody has looked."""
+        return self.version // 10_000

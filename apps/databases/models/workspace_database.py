@@ -87,3 +87,8 @@ class WorkspaceDatabase(StatefulModel, TimestampedModel):
     def login(self, letter: str) -> str:
         """The name of login ``a`` or ``b``."""
         return f"{self.prefix}_{letter}"
+
+    @property
+    def other_login(self) -> str:
+        """The letter of the login that isn't published."""
+        return "b" if self.active_login == "a" else "a"

@@ -121,3 +121,15 @@ DATABASE_TRANSACTION_LIMIT = timedelta(minutes=30)
 # Parts that are down
 REDIS_PAUSE = timedelta(seconds=5)
 SESSION_CACHE_LIFETIME = timedelta(minutes=5)
+
+# Databases of workspaces
+DATABASE_SERVER_CONNECT_TIMEOUT = timedelta(seconds=5)
+DATABASE_ADMIN_TIMEOUT = timedelta(minutes=2)
+DATABASE_LOGIN_CONNECTIONS = 20
+DATABASE_STATEMENT_TIMEOUT = timedelta(seconds=30)
+DATABASE_IDLE_TRANSACTION_TIMEOUT = timedelta(seconds=60)
+DATABASE_TEMP_FILE_BYTES = 1024 * 1024 * 1024
+DATABASE_DELETION_GRACE = timedelta(days=7)
+DATABASE_ROTATION_DRAIN = timedelta(minutes=15)
+DATABASE_ROTATION_LOOK = timedelta(seconds=15)
+DATABASE_ROTATION_DAYS_MAX = 365

@@ -1,0 +1,91 @@
+"""Reaching a PostgreSQL server: as its superuser, as a workspace's login, and for PostgreSQL's own programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+
+from apps.databases.errors import LoginRefused, ServerUnavailable
+
+#: libpq's parameter → its environment variable (PostgreSQL 15, section 34.15).
+_VARIABLES = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "gssencmode": "PGGSSENCMODE",
+    "channel_binding": "PGCHANNELBINDING",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "application_name": "PGAPPNAME",
+    "options": "PGOPTIONS",
+}
+
+
+@contextmanager
+def open_connection(
+    dsn: str, *, connect_timeout: timedelta, statement_timeout: timedelta, **parameters: Any
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection in autocommit mode, closed at the end. ``parameters`` (``dbname``, ``user``…) replace the DSN's.
+
+    Names are looked up in ``pg_catalog`` alone, so that nothing a workspace has made is ever run in their stead.
+    ``statement_timeout`` zero is none. Raises ServerUnavailable when the server doesn't answer, LoginRefused when it
+    does and lets nobody in with this login.
+    """
+    milliseconds = round(statement_timeout.total_seconds() * 1000)
+    parameters = {"application_name": "apprun", **parameters}
+    options = f"-c search_path=pg_catalog -c statement_timeout={milliseconds} -c lock_timeout=0"
+    try:
+        connection: psycopg.Connection[Any] = psycopg.connect(
+            conninfo.make_conninfo(dsn, **parameters, options=options, connect_timeout=_seconds(connect_timeout)),
+            autocommit=True,
+        )
+    except psycopg.OperationalError as error:
+        raise _explain(error) from error
+    with connection:
+        yield connection
+
+
+def environment_of(dsn: str, *, connect_timeout: timedelta, **parameters: Any) -> dict[str, str]:
+    """What libpq reads from the environment, for ``pg_dump``, ``pg_restore`` and ``psql``: nothing of it stands in
+    their arguments, which everybody on the machine can read."""
+    told = {"application_name": "apprun", **parameters, "connect_timeout": _seconds(connect_timeout)}
+    merged = conninfo.conninfo_to_dict(conninfo.make_conninfo(dsn, **told))
+    return {_VARIABLES[name]: str(value) for name, value in merged.items() if name in _VARIABLES and value is not None}
+
+
+def without_libpq(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what libpq would read from it."""
+    return {name: value for name, value in environment.items() if not name.startswith("PG")}
+
+
+def make_verifier(connection: psycopg.Connection[Any], *, login: str, password: str) -> str:
+    """The SCRAM-SHA-256 verifier (RFC 5803, RFC 7677) of a password, computed here by libpq: the password itself is
+    never in a statement, and so in no log of the server."""
+    return connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+
+
+def _seconds(timeout: timedelta) -> int:
+    # libpq takes whole seconds; 0 would be for ever, and it makes 2 of 1
+    return max(2, round(timeout.total_seconds()))
+
+
+def _explain(error: psycopg.OperationalError) -> ServerUnavailable | LoginRefused:
+    """libpq gives no SQLSTATE for a failed connection: a refused login is told by the server's own FATAL message."""
+    said = str(error)
+    if "FATAL:" in said and not any(word in said for word in ("starting up", "shutting down", "recovery mode")):
+        sentence = said.rpartition("FATAL:")[2].strip().splitlines()[0]
+        return LoginRefused(f"The server refused the connection: {sentence}"[:300])
+    return ServerUnavailable()

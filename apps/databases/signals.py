@@ -1,0 +1,6 @@
+"""What other parts of this app may want to follow. A receiver that raises undoes the change."""
+
+from django.dispatch import Signal
+
+#: ``database``, ``actor``, ``now``: sent in the transaction in which a database becomes ready for the first time.
+database_ready = Signal()

@@ -1,0 +1,33 @@
+"""Databases of workspaces for tests: real ones, on the suite's cluster, dropped at the end of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from apps.accounts.tests.factories import UserFactory
+from apps.databases.tests.factories import add_suite_server, dropping_databases, provision
+from apps.workspaces.tests.factories import create_test_workspace
+
+
+@pytest.fixture
+def database_server(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The suite's cluster as a server for workspaces' databases; what the test makes on it is dropped.
+
+    With ``committed_database`` its row is there for other processes too, else ``db`` holds it.
+    """
+    request.getfixturevalue("committed_database" if "committed_database" in request.fixturenames else "db")
+    with dropping_databases():
+        yield add_suite_server()
+
+
+@pytest.fixture
+def make_database(database_server: Any) -> Callable[..., Any]:
+    """``make_database(workspace=…, limit_bytes=…)`` really makes a ready database, of a new workspace unless told."""
+
+    def make(workspace: Any = None, **fields: Any) -> Any:
+        return provision(workspace or create_test_workspace(owner=UserFactory()), **fields)
+
+    return make
