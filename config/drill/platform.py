@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from config.services import Program
 from config.services.accounts import make_folder
 from config.services.programs import find_redis, make_reachable
 from config.services.redis import Redis
-from config.supervisor.settings import LaunchSettings, make_environment
+from config.supervisor.settings import LaunchSettings, make_encryption_key, make_environment
 from config.supervisor.units import describe_programs
 
 from .errors import DrillFailed, require
@@ -95,6 +96,19 @@ class Platform:
         finally:
             self.place.processes.stop([web])
         return str(path)
+
+    def require_sealed_values_open(self, cluster: Cluster) -> str:
+        """What is sealed in the cluster needs the keys from outside it. Raises DrillFailed."""
+        said = self.run(cluster, "manage.py", "rotate_secrets", "--check")
+        count = re.search(r"seals; (\d+) values are under it", said)
+        require(count is not None and int(count[1]) > 0, f"no sealed value was found: {said[-200:]}")
+        another = make_encryption_key().replace("generated:", "another:")
+        try:
+            self.run(cluster, "manage.py", "rotate_secrets", "--check", SECRETS_KEYS=another)
+        except DrillFailed as refused:
+            require("key" in str(refused), str(refused))
+            return "sealed values open with the keys kept outside, not with others"
+        raise DrillFailed("sealed values are said to open with another key")
 
     def _get(self, path: str) -> str:
         give_up_at = time.monotonic() + SECONDS_TO_ANSWER

@@ -95,7 +95,7 @@ class Drill:
         return self._describe_newest("full")
 
     def back_up_writes(self) -> str:
-        self.platform.run(self.live, "manage.py", "demo")
+        self.platform.run(self.live, "-m", "config.drill.filling")
         with self.live.connect(self.workspace_database) as connection:
             connection.execute(MORE_INVOICES, [INVOICES // 10])
         self.commands.run_pgbackrest("backup", "--type=incr")
@@ -141,9 +141,11 @@ class Drill:
             survivors = read_writes(cluster)
             require_all_before(survivors, self.writer.acknowledged, self.just_before)
             app = self.platform.require_working(cluster)
+            sealed = self.platform.require_sealed_values_open(cluster)
         return (
             f"back after {seconds:.1f} s; {rows} rows in {sum(map(len, self.before.values()))} tables equal; "
-            f"{len(survivors)} commits before the DROP, none after; /readyz, {app}"
+            f"{len(survivors)} commits before the DROP, none after; "
+            f"/readyz, {app}; {sealed}"
         )
 
     def take_one_database_out(self) -> str:
