@@ -39,7 +39,7 @@ from .launching import assert_nothing_is_left, wait_until
 pytestmark = [pytest.mark.xdist_group("compose"), pytest.mark.timeout(300)]
 
 #: The services that run as the servers' account, and whose folder they work in.
-UNPRIVILEGED = {"postgres": "postgres", "backup": "postgres", "redis": "redis"}
+UNPRIVILEGED = {"postgres": "postgres", "backup": "postgres", "restore": "postgres", "redis": "redis"}
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 REQUIRED = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "SECRETS_KEYS", "ALLOWED_HOSTS", "BASE_URL")
 
@@ -56,7 +56,7 @@ class Stack:
     def environment(self, name: str) -> dict[str, str]:
         """The image's, then the service's, with the container's paths replaced by places of this machine."""
         own = dict(self.services[name].get("environment", {}))
-        if name in {"postgres", "backup"}:
+        if UNPRIVILEGED.get(name) == "postgres":
             return self._postgres_image_environment() | own
         if name == "redis":
             return own | {"PATH": os.environ["PATH"]}
@@ -247,7 +247,7 @@ def test_services_start_in_order_become_healthy_and_stop(stack: Stack) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("pgbackrest"), reason="needs pgBackRest: apt-get install pgbackrest")
-def test_backup_service_makes_the_first_backup_and_is_healthy_then(stack: Stack) -> None:
+def test_backup_service_makes_the_first_backup_and_what_is_lost_is_restored(stack: Stack) -> None:
     start_postgres(stack)
     assert not stack.is_healthy("backup")
     stack.start("backup")
@@ -257,6 +257,14 @@ def test_backup_service_makes_the_first_backup_and_is_healthy_then(stack: Stack)
     assert info["cipher"] == "aes-256-cbc"
     metrics = (stack.folder / "postgres" / "state" / "apprun.prom").read_text()
     assert 'apprun_backups_hold{stanza="apprun"} 1' in metrics
+    stack.stop()
+    shutil.rmtree(stack.folder / "postgres" / "data")
+    restore = stack.start("restore")
+    assert restore.wait(60) == 0, (stack.folder / "restore.log").read_text()
+    stack.start("postgres")
+    stack.wait_until_healthy("postgres")
+    wait_until(lambda: stack.run_as_postgres("psql", "-Atc", "SELECT pg_is_in_recovery()").strip() == "f", seconds=30)
+    assert stack.run_as_postgres("psql", "-Atc", "SELECT current_database()").strip() == "apprun"
     stack.stop()
     assert_nothing_is_left(stack.folder)
 
@@ -337,11 +345,11 @@ def test_every_long_running_service_restarts_is_checked_and_unprivileged(tmp_pat
     for name, service in content["services"].items():
         mounted |= {volume.split(":")[0] for volume in service.get("volumes", [])}
         assert all(volume.split(":")[0] in content["volumes"] for volume in service.get("volumes", [])), name
-        if name != "prepare":
+        if name != "prepare" and "profiles" not in service:
             assert service["restart"] == "unless-stopped", name
             assert service["healthcheck"]["test"], name
     assert mounted == set(content["volumes"])
-    for name in ("prepare", "web", "worker", "beat"):
+    for name in ("prepare", "web", "worker", "beat", "backup"):
         assert content["services"][name]["cap_drop"] == ["ALL"]
     assert re.search(r"^USER apprun$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
