@@ -17,7 +17,7 @@ from config.services import Program
 from config.services.accounts import make_folder
 from config.services.programs import find_redis, make_reachable
 from config.services.redis import Redis
-from config.supervisor.settings import LaunchSettings, make_encryption_key, make_environment
+from config.supervisor.settings import LaunchSettings, make_encryption_key, make_environment, read_settings
 from config.supervisor.units import describe_programs
 
 from .errors import DrillFailed, require
@@ -40,18 +40,14 @@ class Platform:
     def data_dir(self) -> Path:
         return self.place.folder / "platform"
 
+    @property
+    def settings(self) -> LaunchSettings:
+        """Those of `make run`, with one web process."""
+        return read_settings({"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "WEB_WORKERS": "1"})
+
     def environment(self, cluster: Cluster) -> dict[str, str]:
         """What the platform is started with, on that cluster."""
-        settings = LaunchSettings(
-            port=self.port,
-            data_dir=self.data_dir,
-            demo=True,
-            verbose=False,
-            web_workers=1,
-            web_threads=2,
-            worker_processes=1,
-        )
-        made = make_environment(settings, database_url=cluster.url(), redis_url=self.redis_url)
+        made = make_environment(self.settings, database_url=cluster.url(), redis_url=self.redis_url)
         inherited = {name: value for name, value in made.items() if name not in NOT_INHERITED}
         return inherited | {
             "DATABASE_URL": cluster.url(),
@@ -80,8 +76,7 @@ class Platform:
 
         Returns the app's address. Raises DrillFailed.
         """
-        base = LaunchSettings(self.port, self.data_dir, True, False, 1, 2, 1)
-        program = describe_programs(base, self.environment(cluster))["web"]
+        program = describe_programs(self.settings, self.environment(cluster))["web"]
         web = self.place.processes.start(
             Program("web", program.command, self.place.folder / "web.log", ROOT, program.environment)
         )
