@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from prometheus_client import REGISTRY
 from apps.common.ids import first_id_at, new_id
 from apps.common.models import RateCount
 from apps.common.retention import delete_some, forget_in_batches
+from config.env import ROOT
 
 
 class Heap:
@@ -84,3 +86,16 @@ def test_ids_made_before_a_moment_are_less_than_its_first() -> None:
     after = datetime.now(UTC) + timedelta(milliseconds=2)
     assert first_id_at(before) < made < first_id_at(after)
     assert first_id_at(before).version == 7
+
+
+def test_the_operators_page_names_every_job_and_every_setting() -> None:
+    page = (ROOT / "docs/operations/retention.md").read_text()
+    numbers = (ROOT / "config/settings/parts/platform.py").read_text()
+    sources = [path.read_text() for path in (ROOT / "apps").rglob("*.py") if "tests" not in path.parts]
+    jobs = {
+        job for text in sources for job in re.findall(r'(?:forget_in_batches|register_retention)\(\s*"(.+?)"', text)
+    }
+    kept = set(re.findall(r"^([A-Z_]+_RETENTION) =", numbers, re.MULTILINE))
+    assert len(jobs) >= 8
+    assert len(kept) >= 8
+    assert [name for name in sorted(jobs | kept) if f"`{name}`" not in page] == []

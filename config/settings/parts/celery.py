@@ -60,10 +60,10 @@ CELERY_BEAT_SCHEDULE = {
     "accounts-clear-expired": _every(timedelta(hours=1), "accounts.clear_expired"),
     "invitations-expire": _every(timedelta(hours=1), "workspaces.expire_invitations"),
     "common-forget": _every(timedelta(hours=1), "common.forget"),
-    "operations-forget-finished": _every(timedelta(hours=6), "operations.forget_finished"),
+    "operations-forget-finished": _every(timedelta(hours=1), "operations.forget_finished"),
     "events-forget-relayed": _every(timedelta(hours=1), "events.forget_relayed"),
-    "audit-shorten-platform-trail": _every(timedelta(hours=6), "audit.shorten_platform_trail"),
+    "audit-shorten-platform-trail": _every(timedelta(hours=1), "audit.shorten_platform_trail"),
     "workspaces-sweep-due-work": _every(timedelta(seconds=15), "workspaces.sweep_due_work"),
     "workspaces-begin-missing-retention": _every(timedelta(hours=1), "workspaces.begin_missing_retention"),
-    "decisions-forget": _every(timedelta(hours=6), "access.delete_old_decisions"),
+    "decisions-forget": _every(timedelta(hours=1), "access.delete_old_decisions"),
 }
