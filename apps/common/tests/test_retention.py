@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from apps.common.api.idempotency import purge_answers
 from apps.common.ids import first_id_at, new_id
-from apps.common.models import RateCount
+from apps.common.models import IdempotencyRecord, RateCount
+from apps.common.rates import purge_counts
 from apps.common.retention import delete_some, forget_in_batches
 from config.env import ROOT
 
@@ -78,6 +80,19 @@ def test_some_rows_are_the_first_in_their_order() -> None:
     assert delete_some(rows, 2) == 2
     assert list(rows.values_list("bucket", flat=True)) == ["test:2", "test:3", "test:4"]
     assert delete_some(rows.none(), 2) == 0
+
+
+@pytest.mark.django_db
+def test_answers_and_counts_are_kept_up_to_the_border(settings: Any) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for number, beside in enumerate((-1, 0, 1)):
+        tick = timedelta(microseconds=beside)
+        made = now - settings.IDEMPOTENCY_RETENTION + tick
+        IdempotencyRecord.objects.create(caller="test", key=str(number), created_at=made)
+        RateCount.objects.create(bucket=f"border:{number}", used=1, until=now + tick)
+    assert (purge_answers(now=now), purge_counts(now=now)) == (1, 1)
+    assert set(IdempotencyRecord.objects.filter(caller="test").values_list("key", flat=True)) == {"1", "2"}
+    assert RateCount.objects.filter(bucket__startswith="border:").count() == 2
 
 
 def test_ids_made_before_a_moment_are_less_than_its_first() -> None:
