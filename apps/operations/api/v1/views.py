@@ -68,6 +68,7 @@ class OperationViewSet(ApiViewSet):
 
     def _find(self, operation: str, *, to_manage: bool = False) -> Operation:
         found, self.grant = visible_operation(self.actor, parse_id(operation))
-        if to_manage and (self.grant is None or not self.grant.allows("operations.manage")):
+        # One that belongs to no workspace is seen by whoever asked for it, who may manage it too.
+        if to_manage and self.grant is not None and not self.grant.allows("operations.manage"):
             refuse(code="operations.manage")
         return found
