@@ -21,6 +21,7 @@ GROUPS = {
     "workspaces": ("1", "2", "15"),
     "fleet": ("3",),
     "runtime": ("4",),
+    "export": ("10",),
     "api": ("6", "7"),
     "server": ("server",),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,20 @@ def committed_database(django_db_setup: None, django_db_blocker: Any, request: p
         finally:
             _use(usual)
             _drop(name)
+
+
+@contextmanager
+def second_installation() -> Iterator[str]:
+    """The URL of another platform's database, as freshly migrated as a test's; dropped at the end of the block."""
+    usual = _current_name()
+    name = f"{usual}_second"[:63]
+    prefix = re.sub(r"^test_|_(?:committed_)?(?:main|gw[0-9]+)$", "", usual)
+    _clone(_require_template(prefix), name)
+    _use(usual)
+    try:
+        yield database_url(name)
+    finally:
+        _drop(name)
 
 
 def database_url(name: str) -> str:

@@ -27,9 +27,10 @@ def check_app(row: Row) -> str | None:
     """A slug and a name that can be ones; a draft that can be opened. Whether it is valid is asked when it is shown."""
     try:
         check_slug(row["slug"] or "")
-        loads(row["draft"] or "", max_bytes=settings.DEFINITION_MAX_BYTES)
     except InvalidInput:
         return "its slug can't be one."
+    try:
+        loads(row["draft"] or "", max_bytes=settings.DEFINITION_MAX_BYTES)
     except (JsonTooLarge, MalformedJson) as error:
         return f"its draft can't be one: {error}"
     return "its name has control characters." if name_errors(row["name"] or "") else None

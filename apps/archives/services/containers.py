@@ -29,6 +29,9 @@ _LEVEL = 3
 #: The decoder keeps this much of what it has unpacked, at most (level 3 uses 2 MiB).
 _WINDOW_BYTES = 8 << 20
 _READ_BYTES = 1 << 20
+#: Packed bytes that are unpacked at a time: a block of 128 KiB takes four of them at least (RFC 8878, section 3.1.1.2),
+#: so no bomb makes more than 32 MiB of them before it is noticed.
+_STEP_BYTES = 1024
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\.json|tables/[a-z][a-z0-9_]{0,62}/[0-9]{6}\.copy")
 #: A fixed time in all headers: the same rows are the same archive.
 _EPOCH = 0
@@ -123,37 +126,47 @@ class _Unpacked:
     def __init__(self, source: Source, limit: int) -> None:
         self._source = source
         self._left = limit
-        self._unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(
-            source,  # type: ignore[arg-type]
-            read_size=_READ_BYTES,
-            closefd=False,
-        )
+        self._unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj()
+        self._waiting = memoryview(b"")
+        self._ready = bytearray()
 
     def take(self, size: int) -> bytes:
         """Exactly ``size`` bytes."""
         self._left -= size
         if self._left < 0:
             raise ArchiveTooLarge("The archive unpacks to more than is accepted.")
-        parts: list[bytes] = []
-        missing = size
-        while missing:
-            piece = self._read(min(missing, _READ_BYTES))
-            if not piece:
+        while len(self._ready) < size:
+            if not self._unpack():
                 raise ArchiveBroken("The archive ends too early.")
-            parts.append(piece)
-            missing -= len(piece)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        taken = bytes(memoryview(self._ready)[:size])
+        del self._ready[:size]
+        return taken
 
     def require_end(self) -> None:
         """Raise ArchiveBroken unless the frame is whole (its checksum holds) and nothing follows."""
-        if self._read(1) or self._source.read(1):
+        while not self._ready and self._unpack():
+            pass
+        if not self._unpacker.eof:
+            raise ArchiveBroken(
+                "Something follows the archive's end." if self._ready else "The archive ends too early."
+            )
+        if self._ready or self._unpacker.unused_data or self._waiting or self._source.read(1):
             raise ArchiveBroken("Something follows the archive's end.")
 
-    def _read(self, size: int) -> bytes:
+    def _unpack(self) -> bool:
+        """Unpack a little more; False at the end."""
+        if self._unpacker.eof:
+            return False
+        if not self._waiting:
+            self._waiting = memoryview(self._source.read(_READ_BYTES))
+        piece, self._waiting = self._waiting[:_STEP_BYTES], self._waiting[_STEP_BYTES:]
+        if not piece:
+            return False
         try:
-            return self._unpacker.read(size)
+            self._ready += self._unpacker.decompress(piece)
         except zstandard.ZstdError as error:
             raise ArchiveBroken("The archive is not whole: it can't be unpacked.") from error
+        return True
 
 
 class _Counted:

@@ -112,9 +112,6 @@ def write_step(context: StepContext) -> dict[str, Any]:
         raise StepFailed("This workspace has no schema to be exported.", code="nothing_to_export")
     now = context.clock()
 
-    def report(done: int, tables: int) -> None:
-        context.report(5 + 80 * done // tables, f"Writing table {done + 1} of {tables}.")
-
     with spool() as file:
         with sealing_writer(file, model=export._meta.label, key=str(export.pk)) as sealed:
             try:
@@ -123,7 +120,7 @@ def write_step(context: StepContext) -> dict[str, Any]:
                     schema_name=workspace.schema_name,
                     describe=lambda: portrait_of(export.workspace_id),
                     now=now,
-                    report=report,
+                    between=context.require_lease,
                 )
             except SchemaMoved as error:
                 raise Unavailable("This workspace is being brought to a new release.") from error

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from apps.archives.errors import TooManyImports
+from apps.archives.errors import ArchiveRefused, TooManyImports
 from apps.archives.models import WorkspaceImport
 from apps.archives.services.loading import load_archive, require_upgrade
 from apps.archives.services.reading import CheckedArchive, check_archive, check_rows
@@ -20,14 +20,20 @@ from apps.archives.services.storing import discard, read_stored, store
 from apps.archives.states import ImportStatus
 from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
+from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
 from apps.common.names import check_name
-from apps.common.schema_ddl import release_fingerprint
 from apps.common.tenancy import enter_public, schema_for
 from apps.operations.errors import StepFailed
 from apps.operations.services.kinds import StepContext
 from apps.operations.services.requests import request_operation
-from apps.workspaces.services.adoption import Identity, adopt_workspace, read_portrait, require_importable
+from apps.workspaces.services.adoption import (
+    Identity,
+    Portrait,
+    adopt_workspace,
+    read_portrait,
+    require_importable,
+)
 
 _REPORTED_ROWS = 50_000
 
@@ -92,8 +98,8 @@ def request_import(
 def check_step(context: StepContext) -> dict[str, Any]:
     """Prove the archive as a whole and look at every row, before anything is made."""
     row = _import_of(context)
-    archive = read_stored(row, lambda source: check_archive(source, report=_rows_report(context, "Checked")))
-    read_portrait(archive.described, name=row.name or None)
+    archive = read_stored(row, lambda source: check_archive(source, report=_rows_report(context)))
+    _portrait_in(archive, row)
     read_stored(row, lambda source: check_rows(source, archive))
     require_upgrade(archive)
     WorkspaceImport.objects.filter(pk=row.pk, status=ImportStatus.RECEIVED).update(
@@ -117,17 +123,19 @@ def load_step(context: StepContext) -> dict[str, Any]:
         locked = WorkspaceImport.objects.select_for_update().get(pk=row.pk)
         if locked.status != ImportStatus.RECEIVED:
             return {"workspace": str(row.workspace_id)}
-        load_archive(
+        fingerprint = load_archive(
             archive,
             schema_name,
             read=lambda load: read_stored(row, load),
-            report=_rows_report(context, "Loaded", archive),
+            # No progress is written meanwhile: the row of the operation would be locked until the commit, and the
+            # heartbeat waits for it.
+            between=context.require_lease,
         )
         context.require_lease()
         workspace = adopt_workspace(
             identity=Identity(row.workspace_id, schema_name),
-            fingerprint=release_fingerprint(),
-            portrait=read_portrait(archive.described, name=row.name or None),
+            fingerprint=fingerprint,
+            portrait=_portrait_in(archive, row),
             owner=get_user_model().objects.get(pk=row.owner_id),
             slug=row.slug or None,
             source=_source_of(row, archive),
@@ -171,16 +179,15 @@ def take_up_import(context: StepContext) -> None:
         row.move_to(ImportStatus.RECEIVED, error="", expires_at=context.clock() + settings.IMPORT_LIFETIME)
 
 
-def _rows_report(context: StepContext, word: str, archive: CheckedArchive | None = None) -> Callable[[int], None]:
-    """Tells now and then how many rows have passed; raises LeaseLost when another worker has taken over."""
+def _rows_report(context: StepContext) -> Callable[[int], None]:
+    """Tells now and then how many rows were checked; raises LeaseLost when another worker has taken over."""
     told = 0
 
     def report(rows: int) -> None:
         nonlocal told
         if rows - told >= _REPORTED_ROWS:
             told = rows
-            percent = 40 + 50 * rows // max(1, archive.manifest.rows) if archive is not None else 10
-            context.report(percent, f"{word} {rows:,} rows.")
+            context.report(10, f"Checked {rows:,} rows.")
 
     return report
 
@@ -192,6 +199,14 @@ def _import_of(context: StepContext, *, done_is_fine: bool = False) -> Workspace
         raise StepFailed("The archive of this import was deleted. Bring it again.", code="import_expired")
     row: WorkspaceImport = found
     return row
+
+
+def _portrait_in(archive: CheckedArchive, row: WorkspaceImport) -> Portrait:
+    try:
+        return read_portrait(archive.described, name=row.name or None)
+    except InvalidInput as error:
+        first = error.errors[0].detail if error.errors else error.detail
+        raise ArchiveRefused(f"The archive's settings can't be a workspace's: {first}"[:300]) from error
 
 
 def _source_of(row: WorkspaceImport, archive: CheckedArchive) -> dict[str, Any]:

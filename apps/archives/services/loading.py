@@ -22,21 +22,23 @@ def load_archive(
     schema_name: str,
     *,
     read: Callable[[Callable[[Source], None]], None],
-    report: Callable[[int], None],
-) -> None:
+    between: Callable[[], None] = lambda: None,
+) -> str:
     """Make the schema in the shape that the archive has, load its rows, prove them, and bring it to this release.
 
-    In the caller's transaction. ``read`` calls back with the archive's bytes. Raises ArchiveBroken for rows that the
-    tables refuse or that read differently once they are loaded.
+    In the caller's transaction; returns the fingerprint that it stands at then. ``read`` calls back with the archive's
+    bytes; ``between`` is called before each part, to stop a worker that is too late. Raises ArchiveBroken for rows that
+    the tables refuse or that read differently once they are loaded.
     """
     create_schema_at(schema_name, archive.manifest.migrations)
     with _refusals_explained(), loading():
-        read(lambda source: _load(source, archive, schema_name, report))
+        read(lambda source: _load(source, archive, schema_name, between))
         _prove(archive, schema_name)
     analyze(schema_name, [table.name for table in archive.shape.tables])
     upgrade = require_upgrade(archive)
     if upgrade.migrations:
         migrate_in_earnest(upgrade, schema_name)
+    return upgrade.target
 
 
 def require_upgrade(archive: CheckedArchive) -> Upgrade:
@@ -47,18 +49,14 @@ def require_upgrade(archive: CheckedArchive) -> Upgrade:
     return upgrade
 
 
-def _load(source: Source, archive: CheckedArchive, schema_name: str, report: Callable[[int], None]) -> None:
-    loaded = 0
-
-    def counted(parts: Iterator[bytes]) -> Iterator[bytes]:
-        nonlocal loaded
+def _load(source: Source, archive: CheckedArchive, schema_name: str, between: Callable[[], None]) -> None:
+    def watched(parts: Iterator[bytes]) -> Iterator[bytes]:
         for part in parts:
-            loaded += part.count(b"\n")
-            report(loaded)
+            between()
             yield part
 
     for table, parts in tables_of(source, archive):
-        copy_in(schema_name, table, counted(parts))
+        copy_in(schema_name, table, watched(parts))
 
 
 def _prove(archive: CheckedArchive, schema_name: str) -> None:

@@ -26,12 +26,12 @@ def write_archive(
     schema_name: str,
     describe: Callable[[], Mapping[str, Any]],
     now: datetime,
-    report: Callable[[int, int], None] = lambda _done, _all: None,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[Manifest, ContainerWriter]:
     """Write the archive of a schema; returns its manifest and the closed container, which knows its size and hash.
 
-    ``describe`` is called in the same snapshot and returns the public rows (``workspace.json``). The memory that is
-    used is bounded by one part and the largest row.
+    ``describe`` is called in the same snapshot and returns the public rows (``workspace.json``); ``between`` before
+    each table, where nothing can be written. The memory that is used is bounded by one part and the largest row.
     """
     container = ContainerWriter(target)
     # Before the snapshot, which locks what it finds; looked at once more inside it.
@@ -43,8 +43,8 @@ def write_archive(
         described = describe()
         documents = {SETTINGS: _add_document(container, SETTINGS, described)}
         tables: list[TableRecord] = []
-        for done, table in enumerate(shape.tables):
-            report(done, len(shape.tables))
+        for table in shape.tables:
+            between()
             tables.append(_add_table(container, schema_name, table))
     manifest = Manifest(
         fingerprint=fingerprint_of(migrations),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +16,7 @@ from rest_framework.test import APIClient
 from apps.applications.models import App
 from apps.applications.services.access_policies import change_access_policy
 from apps.applications.tests.factories import make_app
+from apps.archives.services.containers import ContainerWriter, read_members
 from apps.common.actors import SYSTEM
 from apps.common.tenancy import enter
 from apps.operations.models import Operation
@@ -66,3 +70,39 @@ def bring(client: APIClient, archive: bytes, **fields: str) -> Operation:
     answer = upload(client, archive, **fields)
     assert answer.status_code == 202, answer.data
     return carry_out(answer.data["id"])
+
+
+def members_of(archive: bytes) -> list[tuple[str, bytes]]:
+    """Names and contents, in order."""
+    return list(read_members(io.BytesIO(archive), unpacked_max=1 << 40))
+
+
+def packed(members: Iterable[tuple[str, bytes]]) -> bytes:
+    """An archive with these members, whatever they are."""
+    target = io.BytesIO()
+    container = ContainerWriter(target)
+    for name, content in members:
+        container.add(name, content)
+    container.close()
+    return target.getvalue()
+
+
+def forged(archive: bytes, *, table: str = "", rows: Callable[[bytes], bytes] = bytes, **manifest: Any) -> bytes:
+    """The archive with the rows of a table and members of its manifest changed, and a manifest that agrees."""
+    changed: list[tuple[str, bytes]] = []
+    said: dict[str, Any] = {}
+    for name, content in members_of(archive):
+        if name == f"tables/{table}/000001.copy":
+            content = rows(content)
+            said = {
+                "rows": content.count(b"\n"),
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+        if name == "manifest.json":
+            told = json.loads(content)
+            for record in told["tables"]:
+                record |= said if record["name"] == table else {}
+            content = json.dumps(told | manifest).encode()
+        changed.append((name, content))
+    return packed(changed)

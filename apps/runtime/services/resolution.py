@@ -61,7 +61,7 @@ class ResolvedApp:
     @property
     def key(self) -> tuple[UUID, UUID | None, int]:
         """Changes whenever anything that a page's static part shows may have changed."""
-        return (self.app.id, self.app.release_id, self.app.policy.revision)
+        return (self.place, self.app.release_id, self.app.policy.revision)
 
 
 @dataclass(slots=True)

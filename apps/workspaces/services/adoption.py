@@ -15,7 +15,7 @@ from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
 from apps.common.localities import locale_errors, time_zone_errors
 from apps.common.names import name_errors
-from apps.common.permissions import registry
+from apps.common.permissions import BUILT_IN_ROLES, registry
 from apps.common.slugs import check_slug
 from apps.common.tenancy import enter, enter_public
 from apps.events.services import emit_event
@@ -164,7 +164,7 @@ def _roles(told: Any) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
             raise InvalidInput(f"The archive's role {code[:40]!r} can't be one.")
         asked = {str(item) for item in codes}
         unknown |= asked - known
-        rows.append({"code": check_slug(code), "name": name, "codes": sorted(asked & known)})
+        rows.append({"code": check_slug(code, reserved=BUILT_IN_ROLES), "name": name, "codes": sorted(asked & known)})
     return rows, tuple(sorted(unknown))[:100]
 
 
