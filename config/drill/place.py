@@ -22,7 +22,7 @@ from config.services import Child, Processes, Program, ServicesError, wait_until
 from config.services.accounts import Account, choose_account, is_root, make_folder
 from config.services.ports import LOOPBACK, pick_port
 from config.services.postgres import NAME
-from config.services.programs import ServerProgram, find_postgres
+from config.services.programs import ServerProgram, find_postgres, make_reachable
 
 from .errors import DrillFailed, require
 
@@ -222,7 +222,9 @@ def make_place() -> Iterator[Place]:
         account = choose_account(data_folder=folder / "none")
         with Processes() as processes:
             processes.remove_when_killed(folder)
-            place = Place(folder, account, find_postgres(data=folder / "none"), processes)
+            found = find_postgres(data=folder / "none")
+            program = make_reachable(found, account=account, folder=folder / "programs")
+            place = Place(folder, account, program, processes)
             for path in (place.own, place.repository, place.own / "locks", place.own / "none", place.own / "sockets"):
                 make_folder(path=path, account=account)
             for name in ("pgbackrest.conf", "postgresql.conf"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from config.drill.__main__ import STEPS, run_steps
+from config.drill.__main__ import main as drill_main
 from config.drill.errors import DrillFailed
 from config.drill.place import HOW_TO_INSTALL, make_place
 from config.drill.steps import Drill, damaged, flip
@@ -147,6 +148,18 @@ def test_server_that_lies_about_archiving_is_found_out(performed: Performed) -> 
             time.sleep(0.1)
     findings = check_backups(commands=drill.commands, limits=Limits(), now=datetime.now(UTC))
     assert "log stored" in [finding.name for finding in findings if not finding.holds]
+
+
+def test_failed_step_ends_the_drill_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(drill: Drill) -> str:
+        raise DrillFailed("24 rows are gone")
+
+    monkeypatch.setattr("config.drill.__main__.STEPS", {"make a cluster": Drill.make_cluster, "lose rows": fail})
+    said: list[str] = []
+    assert drill_main(say=said.append) == 1
+    assert [line.split()[-1] for line in said] == ["on", "gone"]
+    assert "FAILED: 24 rows are gone" in said[-1]
+    assert "The drill failed: 24 rows are gone" in capsys.readouterr().err
 
 
 def test_nothing_is_left_behind() -> None:
