@@ -1,7 +1,7 @@
 """What `make run` does between the services and the servers, in one process (each Django start takes seconds).
 
-The public schema is migrated, the platform's own rows and its pool of schemas are made, and, unless DEMO=0, the demo
-data with their `demo.json`. Each command is safe to repeat.
+The public schema is migrated, the platform's own rows, its pool of schemas and its first database server are made,
+and, unless DEMO=0, the demo data with their `demo.json`. Each command is safe to repeat.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ def main() -> None:
     django.setup()
     call_command("migrate_schemas", shared=True, interactive=False)
     call_command("bootstrap")
+    call_command("add_database_server", embedded=True)
     if os.environ.get("DEMO", "1") != "0":
         call_command("demo")
 

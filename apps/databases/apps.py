@@ -10,5 +10,6 @@ class DatabasesConfig(AppConfig):
     verbose_name = "Databases"
 
     def ready(self) -> None:
-        import_module("apps.databases.kinds")
         import_module("apps.databases.permissions")
+        import_module("apps.databases.kinds")
+        import_module("apps.databases.receivers")

@@ -157,11 +157,11 @@ class UnfitServer(InvalidInput):
     detail = "Workspaces' databases can't live on this server; see errors."
 
 
-class NothingToRotate(Conflict):
-    """A rotation of this database's login is under way, or there is none to go on with."""
+class RotationUnderWay(Conflict):
+    """The login before the published one still lets clients in; ``sessions`` says who uses it, until ``until``."""
 
     code = "rotation_under_way"
-    detail = "The login is being rotated already."
+    detail = "The last rotation isn't over: the login before still lets clients in."
 
 
 class GraceOver(Conflict):

@@ -1,11 +1,14 @@
 """What databases register with the apps below: sealed fields, types of events, kinds of operations, what is counted."""
 
+from django.utils import timezone
+
 from apps.common.metering import declare_gauge
 from apps.databases.selectors.databases import count_databases
-from apps.databases.services import provisioning
+from apps.databases.services import deletion, provisioning, rotation
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
 from apps.secrets.services import declare_sealed_field
+from apps.workspaces.services.purge import register_purge_step
 
 declare_sealed_field("databases.DatabaseServer", "admin_dsn")
 declare_sealed_field("databases.WorkspaceDatabase", "secret")
@@ -15,6 +18,9 @@ declare_sealed_field("databases.Backup", "sealed_key")
 declare_event("database.restored", "A database was replaced; data.missing_migrations names those that it had before")
 declare_event("database.copied", "A backup was restored beside the live database, under the name in data.name")
 declare_event("database.created", "A workspace's database can be used")
+declare_event("database.rotated", "A workspace's database has another login; data.login names it")
+declare_event("database.deleting", "A database was closed; until data.delete_after its deletion can be undone")
+declare_event("database.deleted", "A database is gone from its server; its backups are kept as long as they would be")
 
 declare_gauge("databases", count_databases)
 
@@ -34,4 +40,50 @@ register_kind(
     on_failed=provisioning.mark_failed,
     on_canceled=provisioning.mark_failed,
     on_retried=provisioning.mark_provisioning,
+)
+register_kind(
+    "databases.delete",
+    title="Delete a database",
+    target_kind="database",
+    group="database",
+    queue="databases",
+    steps=[
+        Step("begin", deletion.begin_step, "Making sure that the grace period is over.", cancelable=False),
+        Step("drop", deletion.drop_step, "Deleting the database and its roles.", cancelable=False),
+        Step("forget", deletion.forget_step, "Erasing its secrets.", cancelable=False),
+    ],
+)
+# What concerns the logins alone doesn't wait for a backup or a restore, which can take long.
+register_kind(
+    "databases.rotate",
+    title="Rotate a database's login",
+    target_kind="database",
+    group="database_logins",
+    queue="databases",
+    steps=[
+        Step("prepare", rotation.prepare_step, "Giving the other login a new password."),
+        Step("probe", rotation.probe_step, "Trying the new password."),
+        Step("publish", rotation.publish_step, "Publishing the other login.", cancelable=False),
+    ],
+)
+register_kind(
+    "databases.retire",
+    title="Retire a database's login",
+    target_kind="database",
+    group="database_logins",
+    queue="databases",
+    steps=[Step("retire", rotation.retire_step, "Taking the old login's password away.", cancelable=False)],
+)
+register_kind(
+    "databases.admit",
+    title="Open or close a database to its logins",
+    target_kind="database",
+    group="database_logins",
+    queue="databases",
+    steps=[Step("admit", deletion.admit_step, "Opening or closing the database.", cancelable=False)],
+)
+register_purge_step(
+    "databases",
+    "Deleting the workspace's database.",
+    lambda workspace: deletion.purge_databases(workspace_id=workspace.id, now=timezone.now()),
 )

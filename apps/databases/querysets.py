@@ -52,7 +52,11 @@ class WorkspaceDatabaseQuerySet(models.QuerySet["WorkspaceDatabase"]):
 
     def to_rotate(self, now: datetime) -> Self:
         """Those whose login is due for a new password."""
-        return self.ready().filter(next_rotation_at__lte=now)
+        return self.ready().filter(next_rotation_at__lte=now, drain_until=None)
+
+    def draining(self) -> Self:
+        """Those whose login before the published one still lets clients in."""
+        return self.filter(drain_until__isnull=False, status=DatabaseStatus.READY)
 
 
 class BackupQuerySet(models.QuerySet["Backup"]):

@@ -17,6 +17,7 @@ RATE_SIGN_IN = env.str("RATE_SIGN_IN", default="100000/60")
 RATE_SIGN_IN_ACCOUNT = env.str("RATE_SIGN_IN_ACCOUNT", default="100000/3600")
 RATE_RUNTIME_UNKNOWN = env.str("RATE_RUNTIME_UNKNOWN", default="100000/60")
 SLOT_POOL_SIZE = 4
+DATABASE_SERVER_EMBEDDED = False  # tests name the server that they want
 RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=False)
 # Each test process has its own queues; the workers that it starts are told.
 REDIS_KEY_PREFIX = env.str("REDIS_KEY_PREFIX", default=f"test-{os.getpid()}:")

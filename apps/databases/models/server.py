@@ -24,6 +24,7 @@ class DatabaseServer(StatefulModel, TimestampedModel):
     capacity_databases = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     status = models.CharField(max_length=8, choices=ServerStatus, default=ServerStatus.ACTIVE)
     version = models.PositiveIntegerField(default=0, help_text="server_version_num, such as 150018.")
+    used_bytes = models.PositiveBigIntegerField(default=0, help_text="Of all databases on it, at the last look.")
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When it answered last.")
     error = models.CharField(max_length=300, blank=True, help_text="Why it didn't answer at the last look.")
 

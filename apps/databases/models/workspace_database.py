@@ -35,6 +35,11 @@ class WorkspaceDatabase(StatefulModel, TimestampedModel):
     rotation_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Empty: by hand only.")
     next_rotation_at = models.DateTimeField(null=True, blank=True)
 
+    drain_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until when sessions of the login before may go on; empty: it is retired."
+    )
+    drain_sessions = models.JSONField(default=list, blank=True, help_text="Who was seen using it at the last look.")
+
     revision = models.PositiveIntegerField(default=0, help_text="The version of the last migration applied.")
 
     size_bytes = models.PositiveBigIntegerField(default=0)
@@ -61,6 +66,16 @@ class WorkspaceDatabase(StatefulModel, TimestampedModel):
                 fields=["next_rotation_at"],
                 condition=models.Q(status=DatabaseStatus.READY, next_rotation_at__isnull=False),
                 name="database_rotation_due",
+            ),
+            models.Index(
+                fields=["drain_until"],
+                condition=models.Q(drain_until__isnull=False),
+                name="database_draining",
+            ),
+            models.Index(
+                fields=["delete_after"],
+                condition=models.Q(status=DatabaseStatus.DELETING),
+                name="database_deletion_due",
             ),
         ]
 

@@ -216,9 +216,7 @@ def _require_bounded(
     database: WorkspaceDatabase, context: StepContext, escapes: Sequence[str], size: int, outcome: _Outcome
 ) -> None:
     if escapes:
-        reason = (
-            f"{escapes[0]} would act with its owner's rights, past the storage limit; that isn't allowed here"
-        )
+        reason = f"{escapes[0]} would act with its owner's rights, past the storage limit; that isn't allowed here"
         raise outcome.failed("at its end", reason, None)
     beside = sum(KeptDatabase.objects.present().filter(database=database).values_list("size_bytes", flat=True))
     room = room_left(database, operation_id=context.operation_id, beside=beside)

@@ -64,14 +64,21 @@ def provision(workspace: Any, **fields: Any) -> WorkspaceDatabase:
 
 
 def run_steps(operation: Operation, *, until: str | None = None) -> None:
-    """Run the steps of an operation in order, without the engine; up to and with the step ``until``."""
-    for name, step in require_kind(operation.kind).steps().items():
-        result = step.run(context_of(operation, clock=timezone.now))
-        for record in operation.steps:
-            if record["name"] == name:
-                record.update(done_at=timezone.now().isoformat(), result=result)
-        if name == until:
+    """Run the steps of an operation that aren't done, without the engine; up to and with the step ``until``."""
+    steps = require_kind(operation.kind).steps()
+    for record in operation.steps:
+        if not record["done_at"]:
+            result = steps[record["name"]].run(context_of(operation, clock=timezone.now))
+            record.update(done_at=timezone.now().isoformat(), result=result)
+        if record["name"] == until:
             return
+
+
+def forget_step(operation: Operation, name: str) -> None:
+    """As if the worker had died behind the step's effect, before it was recorded."""
+    for record in operation.steps:
+        if record["name"] == name:
+            record.update(done_at=None, result=None)
 
 
 def connect_as_login(database: WorkspaceDatabase, **parameters: Any) -> psycopg.Connection[Any]:

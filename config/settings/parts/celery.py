@@ -65,5 +65,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit-shorten-platform-trail": _every(timedelta(hours=1), "audit.shorten_platform_trail"),
     "workspaces-sweep-due-work": _every(timedelta(seconds=15), "workspaces.sweep_due_work"),
     "workspaces-begin-missing-retention": _every(timedelta(hours=1), "workspaces.begin_missing_retention"),
+    "databases-tend": _every(platform.DATABASE_TEND_INTERVAL, "databases.tend"),
+    "databases-check-servers": _every(platform.DATABASE_SERVER_CHECK_INTERVAL, "databases.check_servers"),
     "decisions-forget": _every(timedelta(hours=1), "access.delete_old_decisions"),
 }

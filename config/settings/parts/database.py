@@ -19,3 +19,6 @@ if not is_loopback(str(_url.get("HOST", ""))):
 DATABASES = {"default": _url}
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+#: The host of the first server for workspaces' databases, as their clients reach it; empty: as the platform does.
+DATABASE_SERVER_HOST = env.str("DATABASE_SERVER_HOST", default="")

@@ -1,0 +1,26 @@
+"""What happens to databases when something happens to their workspace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from apps.common.tenancy import enter_public
+from apps.databases.services.deletion import follow_workspace
+from apps.workspaces.signals import (
+    workspace_activated,
+    workspace_closing,
+    workspace_restored,
+    workspace_suspended,
+)
+
+
+@receiver(
+    [workspace_suspended, workspace_closing, workspace_activated, workspace_restored],
+    dispatch_uid="databases.follow_workspace",
+)
+def follow(sender: type, workspace: Any, actor: Any, now: Any, **kwargs: Any) -> None:
+    """The database of a workspace that isn't active lets no login in."""
+    with enter_public():
+        follow_workspace(workspace=workspace, actor=actor, now=now)

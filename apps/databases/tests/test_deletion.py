@@ -1,0 +1,125 @@
+"""Deleting a database: closed at once, undone within the grace, then gone with everything that was made for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from django.utils import timezone
+
+from apps.common.actors import SYSTEM
+from apps.common.errors import IllegalTransition
+from apps.databases.errors import DatabaseNotFound, GraceOver
+from apps.databases.models import DatabaseServer, WorkspaceDatabase
+from apps.databases.services.deletion import (
+    delete_database,
+    purge_databases,
+    request_due_deletions,
+    undelete_database,
+)
+from apps.databases.services.provisioning import create_database, mark_failed
+from apps.databases.services.servers import open_server
+from apps.databases.states import DatabaseStatus
+from apps.databases.tests.factories import connect_as_login, forget_step, run_steps
+from apps.operations.errors import StepFailed
+from apps.operations.models import Operation
+from apps.operations.services.contexts import context_of
+from apps.workspaces.services.lifecycle import close_workspace, restore_workspace
+
+
+def delete(database: WorkspaceDatabase) -> None:
+    run_steps(delete_database(workspace=database.workspace, actor=SYSTEM, now=timezone.now()))
+    database.refresh_from_db()
+
+
+def left_on(server: DatabaseServer, database: WorkspaceDatabase) -> list[str]:
+    query = (
+        "SELECT datname FROM pg_database WHERE starts_with(datname::text, %(stem)s)"
+        " UNION ALL SELECT rolname FROM pg_roles WHERE starts_with(rolname::text, %(stem)s)"
+    )
+    with open_server(server) as connection:
+        return [row[0] for row in connection.execute(query, {"stem": database.prefix}).fetchall()]
+
+
+def test_nobody_gets_in_during_the_grace_and_nothing_is_lost(make_database: Any) -> None:
+    database = make_database()
+    with connect_as_login(database) as client:
+        delete(database)
+        assert database.status == DatabaseStatus.DELETING
+        with pytest.raises(psycopg.OperationalError):
+            client.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            connect_as_login(database)
+    run_steps(undelete_database(workspace=database.workspace, actor=SYSTEM, now=timezone.now()))
+    with connect_as_login(database):
+        pass
+
+
+def test_behind_the_grace_nothing_is_left(make_database: Any) -> None:
+    database = make_database()
+    delete(database)
+    WorkspaceDatabase.objects.filter(pk=database.pk).update(delete_after=timezone.now())
+    with pytest.raises(GraceOver):
+        undelete_database(workspace=database.workspace, actor=SYSTEM, now=timezone.now())
+    with open_server(database.server) as server:
+        server.execute(f'CREATE DATABASE "{database.name}_k1" TEMPLATE template0')
+    assert request_due_deletions(now=timezone.now()) == 1
+    operation = Operation.objects.get(kind="databases.delete")
+    for step in ("begin", "drop", "forget"):
+        run_steps(operation)
+        forget_step(operation, step)
+        run_steps(operation)
+        database.refresh_from_db()
+        assert (database.status, database.secret, database.next_secret) == (DatabaseStatus.DELETED, "", "")
+        assert left_on(database.server, database) == []
+    make_database(database.workspace)  # a new one may be made
+
+
+def test_early_deletion_is_refused(make_database: Any) -> None:
+    database = make_database()
+    delete(database)
+    assert request_due_deletions(now=timezone.now()) == 0
+    with pytest.raises(IllegalTransition):
+        delete_database(workspace=database.workspace, actor=SYSTEM, now=timezone.now())
+    early = Operation(kind="databases.delete", target_id=str(database.pk), steps=[{"name": "begin", "done_at": None}])
+    with pytest.raises(StepFailed):
+        run_steps(early)
+    assert left_on(database.server, database)
+
+
+@pytest.mark.parametrize("step", ["make_roles", "make_database", "establish"])
+def test_fault_51_what_failed_halfway_leaves_no_orphans_when_it_is_deleted(
+    database_server: Any, workspace: Any, step: str
+) -> None:
+    operation = create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
+    run_steps(operation, until=step)
+    mark_failed(context_of(operation, clock=timezone.now))
+    database = WorkspaceDatabase.objects.get(pk=operation.target_id)
+    assert left_on(database_server, database)
+    run_steps(delete_database(workspace=workspace, actor=SYSTEM, now=timezone.now()))
+    assert left_on(database_server, database) == []
+    with pytest.raises(DatabaseNotFound):
+        delete_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
+
+
+def test_closed_workspace_lets_nobody_in_and_a_restored_one_does(make_database: Any) -> None:
+    database = make_database()
+    close_workspace(workspace_id=database.workspace_id, actor=SYSTEM, now=timezone.now())
+    run_steps(Operation.objects.get(kind="databases.admit"))
+    with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+        connect_as_login(database)
+    Operation.objects.all().delete()
+    restore_workspace(workspace_id=database.workspace_id, actor=SYSTEM, now=timezone.now())
+    run_steps(Operation.objects.get(kind="databases.admit"))
+    with connect_as_login(database):
+        pass
+
+
+def test_purge_leaves_nothing(make_database: Any) -> None:
+    database = make_database()
+    for _ in range(2):
+        purge_databases(workspace_id=database.workspace_id, now=timezone.now())
+    database.refresh_from_db()
+    assert database.status == DatabaseStatus.DELETED
+    assert left_on(database.server, database) == []
