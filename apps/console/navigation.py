@@ -32,6 +32,8 @@ _PLATFORM = (
             ("Operations", "manufacturing", "operations", "operation"),
             ("Due in workspaces", "alarm", "workspaces", "duework"),
             ("Schema pool", "database", "workspaces", "schemaslot"),
+            ("Exports", "archive", "archives", "workspaceexport"),
+            ("Imports", "unarchive", "archives", "workspaceimport"),
             ("Events", "bolt", "events", "event"),
             ("Schedules", "schedule", "django_celery_beat", "periodictask"),
         ),
@@ -87,6 +89,7 @@ _WORKSPACE = (
         "Trust",
         (
             ("Audit trail", "history", "audit", "auditevent"),
+            ("Exports", "archive", "archives", "workspaceexport"),
             ("Operations", "manufacturing", "operations", "operation"),
             ("Decisions", "gavel", "access", "decision"),
         ),

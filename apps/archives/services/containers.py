@@ -19,8 +19,8 @@ from apps.archives.errors import ArchiveBroken, ArchiveTooLarge
 
 #: Members are cut at the first row behind this many bytes.
 PART_BYTES = 4 << 20
-#: The largest member that is read: a part may end with one large row.
-MEMBER_MAX_BYTES = 1 << 30
+#: The largest member that is read: a part may end with one large row. It is held in memory, three times at worst.
+MEMBER_MAX_BYTES = 64 << 20
 #: The largest document (settings, manifest) that is read.
 DOCUMENT_MAX_BYTES = 32 << 20
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,3 +73,22 @@ class Act:
     danger: bool = False
     bulk: bool = False
     when_not_active: bool = False
+
+
+_contributed: dict[tuple[object, str], list[Act]] = {}
+
+
+def contribute_act(site: object, model: str, act: Act) -> None:
+    """Offer ``act`` at a table of an app below, in the console ``site``; ``model`` is its label ("app.Model").
+
+    Called in ``admin.py``. Raises ValueError for a second act of that name.
+    """
+    acts = _contributed.setdefault((site, model), [])
+    if any(known.name == act.name for known in acts):
+        raise ValueError(f"The act {act.name} of {model} is contributed twice")
+    acts.append(act)
+
+
+def contributed_acts(site: object, model: str) -> Sequence[Act]:
+    """What other apps offer at this table."""
+    return _contributed.get((site, model), ())

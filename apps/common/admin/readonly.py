@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-from apps.common.admin.acts import Act, ActContext
+from apps.common.admin.acts import Act, ActContext, contributed_acts
 from apps.common.admin.sites import workspace_grant
 from apps.common.api.views import actor_of
 from apps.common.errors import AppRunError, InvalidInput
@@ -73,9 +73,13 @@ class ReadOnlyAdmin(ModelAdmin):
     def may_act(self, request: HttpRequest, act: Act) -> bool:
         raise NotImplementedError
 
+    def all_acts(self) -> list[Act]:
+        """Those of the table itself, and those that other apps contribute."""
+        return [*self.acts, *contributed_acts(self.admin_site, self.opts.label)]
+
     def acts_for(self, request: HttpRequest, row: Any) -> list[Act]:
         """The acts that this caller may do to this row as it is now."""
-        return [act for act in self.acts if self.may_act(request, act) and act.allowed(row)]
+        return [act for act in self.all_acts() if self.may_act(request, act) and act.allowed(row)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         listed = list(super().get_readonly_fields(request, obj))
@@ -113,13 +117,15 @@ class ReadOnlyAdmin(ModelAdmin):
                 self.admin_site.admin_view(self._act_view(act)),
                 name=self._act_url_name(act).partition(":")[2],
             )
-            for act in self.acts
+            for act in self.all_acts()
         ]
         return [*acts, *super().get_urls()]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {
-            act.name: (_bulk(act), act.name, act.label) for act in self.acts if act.bulk and self.may_act(request, act)
+            act.name: (_bulk(act), act.name, act.label)
+            for act in self.all_acts()
+            if act.bulk and self.may_act(request, act)
         }
 
     def _act_url_name(self, act: Act) -> str:
