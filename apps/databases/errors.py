@@ -169,3 +169,37 @@ class GraceOver(Conflict):
 
     code = "grace_over"
     detail = "The grace is over: this database has begun to be deleted."
+
+
+class BackupNotUsable(Conflict):
+    """The backup isn't finished, has failed, was found broken, or has expired."""
+
+    code = "backup_not_usable"
+
+
+class RestoreUnderWay(Conflict):
+    """Another restore of this database waits or runs."""
+
+    code = "restore_under_way"
+    detail = "Another restore of this database is under way. Wait for its end, or cancel it."
+
+
+class RestoreClearedAway(Conflict):
+    """What a failed restore had made is gone; it can't go on from where it failed."""
+
+    code = "restore_cleared_away"
+    detail = "What this restore had made was cleared away. Start another one."
+
+
+class KeptDatabaseNotFound(NotFound):
+    """No such kept database of this workspace."""
+
+    code = "kept_database_not_found"
+    detail = "There is no kept database with this id."
+
+
+class KeptDatabaseInUse(Conflict):
+    """The kept database is being put back."""
+
+    code = "kept_database_in_use"
+    detail = "This database is being put back."

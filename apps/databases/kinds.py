@@ -5,6 +5,8 @@ from django.utils import timezone
 from apps.common.metering import declare_gauge
 from apps.databases.selectors.databases import count_databases
 from apps.databases.services import deletion, provisioning, rotation
+from apps.databases.services.restores.requests import end_restore, fail_restore, revive_restore
+from apps.databases.services.restores.steps import COPY_STEPS, RESTORE_STEPS, SWAP_BACK_STEPS
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
 from apps.secrets.services import declare_sealed_field
@@ -87,3 +89,20 @@ register_purge_step(
     "Deleting the workspace's database.",
     lambda workspace: deletion.purge_databases(workspace_id=workspace.id, now=timezone.now()),
 )
+
+for name, title, steps in (
+    ("databases.restore", "Restore a backup", RESTORE_STEPS),
+    ("databases.restore_copy", "Restore a copy of a backup", COPY_STEPS),
+    ("databases.swap_back", "Put a kept database back", SWAP_BACK_STEPS),
+):
+    register_kind(
+        name,
+        title=title,
+        target_kind="database",
+        group="database",
+        queue="backups",
+        steps=steps,
+        on_failed=fail_restore,
+        on_canceled=end_restore,
+        on_retried=revive_restore,
+    )

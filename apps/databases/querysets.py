@@ -86,6 +86,10 @@ class KeptDatabaseQuerySet(models.QuerySet["KeptDatabase"]):
     def present(self) -> Self:
         return self.filter(dropped_at=None)
 
+    def lasting(self, now: datetime) -> Self:
+        """Those that are there and stay for a while."""
+        return self.filter(dropped_at=None, keep_until__gt=now)
+
     def of_workspace(self, workspace_id: UUID) -> Self:
         return self.filter(database__workspace_id=workspace_id)
 
@@ -96,6 +100,10 @@ class RestoreQuerySet(models.QuerySet["Restore"]):
     def overdue_fences(self, now: datetime) -> Self:
         """Those that have kept clients out for longer than any swap takes."""
         return self.filter(fenced_until__lte=now)
+
+    def unfinished(self) -> Self:
+        """Those whose operation waits or runs."""
+        return self.filter(settle_after=None)
 
     def to_settle(self, now: datetime) -> Self:
         """Those that have ended and left something to be cleared away."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from apps.databases.services.restores.kept import drop_expired_databases
+from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
+from apps.databases.services.restores.swapping import open_overdue_fences
 from apps.databases.services.servers.watching import check_servers
 from apps.databases.services.tending import tend_databases
 
@@ -17,3 +20,19 @@ def tend() -> None:
 @shared_task(name="databases.check_servers")
 def check_servers_task() -> None:
     check_servers(now=timezone.now())
+
+
+@shared_task(name="databases.open_fenced")
+def open_fenced() -> None:
+    open_overdue_fences(now=timezone.now())
+
+
+@shared_task(name="databases.settle_restores")
+def settle_restores() -> None:
+    settle_due_restores(now=timezone.now())
+    delete_forgotten_dumps()
+
+
+@shared_task(name="databases.drop_kept")
+def drop_kept() -> None:
+    drop_expired_databases(now=timezone.now())

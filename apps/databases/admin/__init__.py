@@ -1,1 +1,5 @@
 """Databases, their servers and backups in the consoles, each noun in its own module."""
+
+from apps.databases.admin import restores
+
+__all__ = ["restores"]

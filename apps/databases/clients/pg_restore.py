@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from apps.databases.clients.postgres import without_libpq
 from apps.databases.errors import DumpNotRestorable
 
 _LOOK = 0.05
@@ -60,7 +61,7 @@ def load_dump(
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(  # noqa: S603 - our own command, no shell
             command,
-            env={**_surroundings(), **environment},
+            env={**without_libpq(os.environ), "LC_ALL": "C", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
@@ -73,12 +74,6 @@ def load_dump(
             raise
         if process.returncode != 0:
             raise DumpNotRestorable(_explain(said))
-
-
-def _surroundings() -> dict[str, str]:
-    """Our environment without whatever libpq would read from it, and with messages that can be told apart."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**kept, "LC_ALL": "C"}
 
 
 def _follow(process: subprocess.Popen[bytes], said: IO[bytes], watch: Callable[[int], None]) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from apps.databases.clients.postgres import make_verifier
+
 #: pg_restore's leader, its workers, and one of them coming back.
 _SPARE = 2
 
@@ -58,17 +60,18 @@ def loader_login(server: psycopg.Connection[Any], *, name: str, owner: str, data
     that died is dropped by ``drop_loaders``.
     """
     password = secrets.token_urlsafe(24)
+    verifier = make_verifier(server, login=name, password=password)
     login, role, target = sql.Identifier(name), sql.Identifier(owner), sql.Identifier(database)
     server.execute(
-        sql.SQL("CREATE ROLE {} LOGIN NOINHERIT PASSWORD {} IN ROLE {}").format(login, sql.Literal(password), role)
+        sql.SQL("CREATE ROLE {} LOGIN NOINHERIT PASSWORD {} IN ROLE {}").format(login, sql.Literal(verifier), role)
     )
     try:
         server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(target, login))
         server.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(target, role))
-        _limit(server, database, jobs + _SPARE)
+        limit_connections(server, database, jobs + _SPARE)
         yield password
     finally:
-        _limit(server, database, 0)
+        limit_connections(server, database, 0)
         server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(target, role))
         server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(target, login))
         _drop_login(server, name)
@@ -80,10 +83,35 @@ def drop_loaders(server: psycopg.Connection[Any], stem: str) -> None:
         _drop_login(server, name)
 
 
-def _limit(server: psycopg.Connection[Any], database: str, connections: int) -> None:
+def limit_connections(server: psycopg.Connection[Any], name: str, connections: int) -> None:
+    """Let at most so many sessions of others than superusers into the database; -1 is no limit."""
     server.execute(
-        sql.SQL("ALTER DATABASE {} WITH CONNECTION LIMIT {}").format(sql.Identifier(database), sql.Literal(connections))
+        sql.SQL("ALTER DATABASE {} WITH CONNECTION LIMIT {}").format(sql.Identifier(name), sql.Literal(connections))
     )
+
+
+def set_read_only(server: psycopg.Connection[Any], name: str, *, on: bool) -> None:
+    """Whether transactions in the database are read-only unless they say otherwise."""
+    change = "SET default_transaction_read_only = on" if on else "RESET default_transaction_read_only"
+    server.execute(sql.SQL("ALTER DATABASE {} {}").format(sql.Identifier(name), sql.SQL(change)))
+
+
+def database_size(server: psycopg.Connection[Any], name: str) -> int:
+    """What the database takes on the server's disks, bytes."""
+    row = server.execute("SELECT pg_database_size(%s::name)", [name]).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def revoke_changes(inside: psycopg.Connection[Any], *, schema: str, role: str) -> None:
+    """Leave ``role`` nothing but reading in ``schema``. Takes a superuser's connection to the database itself."""
+    where, whom = sql.Identifier(schema), sql.Identifier(role)
+    # It may be read-only already, from an earlier attempt.
+    inside.execute("SET default_transaction_read_only = off")
+    for rights in (
+        "INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES",
+        "USAGE, UPDATE ON ALL SEQUENCES",
+    ):
+        inside.execute(sql.SQL("REVOKE {} IN SCHEMA {} FROM {}").format(sql.SQL(rights), where, whom))
 
 
 def _drop_login(server: psycopg.Connection[Any], name: str) -> None:

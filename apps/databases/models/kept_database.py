@@ -23,7 +23,9 @@ class KeptDatabase(TimestampedModel):
     operation_id = models.UUIDField(unique=True)
     size_bytes = models.PositiveBigIntegerField(default=0)
     revision = models.PositiveIntegerField(default=0, help_text="Of its migrations.")
-    migrations = models.JSONField(default=list, blank=True, help_text="The records of the migrations that it has had.")
+    missing_migrations = models.JSONField(
+        default=list, blank=True, help_text="Those that it has had, and that what replaced it has not."
+    )
     keep_until = models.DateTimeField()
     dropped_at = models.DateTimeField(null=True, blank=True)
 

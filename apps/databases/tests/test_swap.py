@@ -35,6 +35,19 @@ def address(name: str) -> str:
     )
 
 
+def run(name: str, *statements: str) -> None:
+    """Run statements in the database, as the superuser."""
+    with psycopg.connect(address(name), autocommit=True) as inside:
+        for statement in statements:
+            inside.execute(statement)  # type: ignore[call-overload]
+
+
+def ask(name: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows that a query finds in the database."""
+    with psycopg.connect(address(name)) as inside:
+        return inside.execute(query).fetchall()  # type: ignore[call-overload]
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with psycopg.connect(address("postgres"), autocommit=True) as connection:

@@ -68,4 +68,7 @@ CELERY_BEAT_SCHEDULE = {
     "databases-tend": _every(platform.DATABASE_TEND_INTERVAL, "databases.tend"),
     "databases-check-servers": _every(platform.DATABASE_SERVER_CHECK_INTERVAL, "databases.check_servers"),
     "decisions-forget": _every(timedelta(hours=1), "access.delete_old_decisions"),
+    "databases-open-fenced": _every(timedelta(seconds=15), "databases.open_fenced"),
+    "databases-settle-restores": _every(timedelta(minutes=1), "databases.settle_restores"),
+    "databases-drop-kept": _every(timedelta(minutes=10), "databases.drop_kept"),
 }

@@ -84,6 +84,7 @@ RUNTIME_BACKGROUND = env.bool("RUNTIME_BACKGROUND", default=True)
 
 # Restores of workspaces' databases
 DATABASE_FENCE_MAX = timedelta(seconds=10)
+DATABASE_KEPT_CONNECTIONS = 5
 DATABASE_KEPT_FOR = timedelta(days=7)
 DATABASE_RESTORE_JOBS = 2
 DATABASE_RESTORE_LEFTOVERS = timedelta(hours=1)

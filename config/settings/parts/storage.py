@@ -46,6 +46,8 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+#: Where a restore keeps the dump for as long as it loads it: on a disk with room for the largest database.
+DATABASE_RESTORE_FOLDER = env.str("DATABASE_RESTORE_FOLDER", default=str(DATA_DIR / "restores"))
 WHITENOISE_USE_FINDERS = True
 
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="AppRun <no-reply@apprun.invalid>")

@@ -2,4 +2,6 @@
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from apps.databases.api.v1.restores import RESTORE_PATHS
+
+urlpatterns: list[URLPattern] = [*RESTORE_PATHS]
