@@ -43,7 +43,7 @@ def delete_database(*, workspace: Any, actor: Actor, now: datetime, expected: Ex
     """
     with transaction.atomic():
         database = _lock_present(workspace.pk)
-        require_revision(database, expected)
+        require_revision(database, expected, column="updated_at")
         was_made = database.status == DatabaseStatus.READY
         delete_after = now + settings.DATABASE_DELETION_GRACE if was_made else now
         database.move_to(DatabaseStatus.DELETING, delete_after=delete_after)

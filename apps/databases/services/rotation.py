@@ -18,6 +18,7 @@ from django.db import transaction
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import SYSTEM, Actor
 from apps.common.errors import Unavailable
+from apps.common.revisions import Expected, require_revision
 from apps.databases.clients.postgres import make_verifier
 from apps.databases.clients.roles import end_login_sessions, login_sessions, set_verifier
 from apps.databases.errors import DatabaseNotReady, RotationUnderWay
@@ -62,11 +63,17 @@ def rotate_secret(*, workspace: Any, actor: Actor, now: datetime) -> Operation:
     return operation
 
 
-def change_rotation(*, workspace: Any, rotation_days: int | None, actor: Actor, now: datetime) -> WorkspaceDatabase:
-    """Rotate every so many days from now on; None is by hand only. Raises DatabaseNotFound, DatabaseNotReady."""
+def change_rotation(
+    *, workspace: Any, rotation_days: int | None, actor: Actor, now: datetime, expected: Expected = None
+) -> WorkspaceDatabase:
+    """Rotate every so many days from now on; None is by hand only.
+
+    Raises DatabaseNotFound, DatabaseNotReady, StaleRevision.
+    """
     with transaction.atomic():
         found = ready_database(workspace.pk)
         database = WorkspaceDatabase.objects.select_for_update(of=("self",)).select_related("server").get(pk=found.pk)
+        require_revision(database, expected, column="updated_at")
         before, database.rotation_days = database.rotation_days, rotation_days
         database.next_rotation_at = _next_rotation(database, now)
         database.save(update_fields=["rotation_days", "next_rotation_at", "updated_at"])

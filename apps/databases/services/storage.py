@@ -98,7 +98,7 @@ def _apply(database: WorkspaceDatabase, size: int, limit: int | None, *, now: da
         row = WorkspaceDatabase.objects.select_for_update().get(pk=database.pk)
         row.size_bytes, row.size_measured_at, row.limit_bytes = size, now, limit
         row.writes_revoked_at = database.writes_revoked_at
-        row.save(update_fields=["size_bytes", "size_measured_at", "limit_bytes", "writes_revoked_at", "updated_at"])
+        row.save(update_fields=["size_bytes", "size_measured_at", "limit_bytes", "writes_revoked_at"])
         if crossed:
             data = {"database": str(row.pk), "size_bytes": size, "limit_bytes": limit}
             event = "database.over_limit" if full else "database.below_limit"

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern
 
+from apps.databases.api.v1.database_views import DATABASE_PATHS
 from apps.databases.api.v1.restores import RESTORE_PATHS
 
-urlpatterns: list[URLPattern] = [*RESTORE_PATHS]
+urlpatterns: list[URLPattern] = [*DATABASE_PATHS, *RESTORE_PATHS]
