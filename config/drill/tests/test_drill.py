@@ -56,8 +56,8 @@ def test_every_step_holds_and_is_timed(performed: Performed) -> None:
 
 def test_restore_to_after_the_drop_turns_the_drill_red(performed: Performed) -> None:
     drill = performed.drill
-    late = drill.just_before + timedelta(seconds=0.4)
-    with drill.recovered(name="late", target=late) as (cluster, _), pytest.raises(DrillFailed, match="tables are gone"):
+    late = drill.recovered(name="late", target=drill.just_after)
+    with late as (cluster, _), pytest.raises(DrillFailed, match="tables are gone"):
         drill.require_equal(cluster)
 
 
