@@ -103,7 +103,7 @@ class RestoreQuerySet(models.QuerySet["Restore"]):
 
     def unfinished(self) -> Self:
         """Those whose operation waits or runs."""
-        return self.filter(settle_after=None)
+        return self.filter(settle_after=None, settled_at=None)
 
     def to_settle(self, now: datetime) -> Self:
         """Those that have ended and left something to be cleared away."""

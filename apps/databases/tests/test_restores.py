@@ -1,0 +1,237 @@
+"""What restores do and leave, carried out in this process on a real server."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.utils import timezone
+
+from apps.common.actors import SYSTEM
+from apps.common.errors import QuotaExceeded
+from apps.databases.errors import RestoreClearedAway, SessionsRemain
+from apps.databases.models import KeptDatabase, Restore, SchemaMigration, SpaceReservation
+from apps.databases.services.connections import owner_session
+from apps.databases.services.restores import loading, steps, swapping
+from apps.databases.services.restores.kept import delete_kept_database, drop_expired_databases
+from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
+from apps.databases.tests.test_restores_workers import Place, carry_out, place
+from apps.databases.tests.test_swap import ask
+from apps.events.models import Event
+from apps.operations.models import Operation
+from apps.operations.services.requests import cancel_operation, retry_operation
+
+__all__ = ["place"]
+
+
+def done(operation: Operation) -> KeptDatabase:
+    assert carry_out(operation).status == "succeeded", operation.error
+    return KeptDatabase.objects.get(operation_id=operation.pk)
+
+
+def apply_migration(place: Place, version: int, sql: str) -> None:
+    """As the service does, without its operation."""
+    from apps.databases.clients.applied import AppliedMigration, prepare_record, read_record, write_record
+    from apps.databases.services.servers import open_server
+
+    with open_server(place.database.server, database=place.name) as admin:
+        prepare_record(admin, owner=place.database.ddl_role)
+    checksum = hashlib.sha256(sql.encode()).hexdigest()
+    now = timezone.now()
+    with owner_session(place.database) as session:
+        read_record(session)
+        session.execute(sql)  # type: ignore[call-overload]
+        write_record(session, AppliedMigration(version, f"m{version}", sql, checksum, now, 1, uuid4()))
+    SchemaMigration.objects.create(
+        database=place.database, version=version, name=f"m{version}", sql=sql, checksum=checksum, applied_at=now
+    )
+    place.database.revision = version
+    place.database.save()
+
+
+def test_swap_back_undoes_a_restore(place: Place) -> None:
+    kept = done(place.restore())
+    place.as_workspace(place.name, "INSERT INTO app.note VALUES (5000)")
+    again = done(place.put_back(kept))
+    assert (place.notes(), place.notes(again.name)) == (1005, 1001)
+    assert place.names() == {place.name, again.name}
+    place.as_workspace(place.name, "INSERT INTO app.note VALUES (6000)")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        place.as_workspace(again.name, "SET TRANSACTION READ WRITE; DELETE FROM app.note")
+    kept.refresh_from_db()
+    assert kept.dropped_at is not None
+
+
+def test_copy_leaves_the_live_one_alone(place: Place) -> None:
+    version = place.database.secret_version
+    with psycopg.connect(place_address(place)) as session:
+        session.execute("SELECT 1")
+        copy = done(place.restore(into_new=True))
+        assert session.execute("SELECT count(*) FROM app.note").fetchone() == (1005,), "its sessions go on"
+    assert copy.origin == "copy"
+    assert (place.notes(), place.notes(copy.name)) == (1005, 1000)
+    place.as_workspace(copy.name, "SELECT * FROM app.note")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        place.as_workspace(copy.name, "SET TRANSACTION READ WRITE; DELETE FROM app.note")
+    place.database.refresh_from_db()
+    assert place.database.secret_version == version
+    assert Event.objects.filter(type="database.copied", data__name=copy.name).exists()
+
+
+def place_address(place: Place) -> str:
+    from apps.databases.tests.test_swap import address
+
+    return address(place.name)
+
+
+def test_kept_one_is_dropped_when_its_time_is_over_or_it_is_given_up(place: Place) -> None:
+    kept = done(place.restore())
+    assert drop_expired_databases(now=kept.keep_until - timedelta(seconds=1)) == 0
+    delete_kept_database(workspace=place.workspace, kept_id=kept.pk, actor=SYSTEM, now=timezone.now())
+    assert drop_expired_databases(now=timezone.now()) == 1
+    assert place.names() == {place.name}
+
+
+def test_pools_renew_and_the_size_counts_what_is_kept(place: Place) -> None:
+    version = place.database.secret_version
+    kept = done(place.restore())
+    place.database.refresh_from_db()
+    kept.refresh_from_db()
+    assert place.database.secret_version == version + 1
+    live = ask("postgres", f"SELECT pg_database_size('{place.name}')")[0][0]
+    assert kept.size_bytes > 0
+    assert place.database.size_bytes == live + kept.size_bytes
+
+
+def test_fault_61_backup_of_an_older_revision_says_which_migrations_are_missing(place: Place) -> None:
+    apply_migration(place, 1, "CREATE TABLE app.first (id int)")
+    from apps.databases.tests import dying_restores
+
+    place.backup.pk = dying_restores.back_up_now(None, place.database)
+    apply_migration(place, 2, "CREATE TABLE app.second (id int)")
+    apply_migration(place, 3, "CREATE TABLE app.third (id int)")
+    operation = place.restore()
+    kept = done(operation)
+    missing = [{"version": 2, "name": "m2"}, {"version": 3, "name": "m3"}]
+    assert operation.result["missing_migrations"] == missing
+    assert operation.result["revision"] == 1
+    place.database.refresh_from_db()
+    assert place.database.revision == 1
+    assert list(SchemaMigration.objects.values_list("version", flat=True)) == [1]
+    assert Event.objects.get(type="database.restored").data["missing_migrations"] == missing
+    # Put back, they are there again.
+    again = done(place.put_back(kept))
+    place.database.refresh_from_db()
+    assert (place.database.revision, again.missing_migrations) == (3, [])
+    assert list(SchemaMigration.objects.values_list("version", flat=True)) == [1, 2, 3]
+
+
+def test_failing_restore_leaves_the_live_one_and_is_cleared_away(place: Place, monkeypatch: Any) -> None:
+    def differ(*_args: Any) -> Any:
+        from apps.operations.errors import StepFailed
+
+        raise StepFailed("The rows of app.note differ.", code="restore_differs")
+
+    monkeypatch.setattr(steps, "compare_with_manifest", differ)
+    operation = place.restore()
+    assert carry_out(operation).status == "failed"
+    assert operation.error["code"] == "restore_differs"
+    place.as_workspace(place.name, "INSERT INTO app.note VALUES (7000)")
+    assert len(place.names()) == 2, "kept for a Retry"
+    assert settle_due_restores(now=timezone.now()) == 0
+    later = timezone.now() + timedelta(hours=1, seconds=1)
+    assert settle_due_restores(now=later) == 1
+    assert place.names() == {place.name}
+    assert not SpaceReservation.objects.exists()
+    with pytest.raises(RestoreClearedAway):
+        retry_operation(operation_id=operation.pk, actor=SYSTEM, now=later)
+
+
+def test_retry_goes_on_from_the_step_that_failed(place: Place, monkeypatch: Any) -> None:
+    def differ(*_args: Any) -> Any:
+        from apps.operations.errors import StepFailed
+
+        raise StepFailed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "compare_with_manifest", differ)
+        operation = place.restore()
+        assert carry_out(operation).status == "failed"
+    retry_operation(operation_id=operation.pk, actor=SYSTEM, now=timezone.now())
+    done(operation)
+    place.require_restored(operation)
+
+
+def test_swap_that_fails_lets_clients_in_again(place: Place, monkeypatch: Any) -> None:
+    def remain(*_args: Any, **_options: Any) -> Any:
+        raise SessionsRemain("They stay.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(swapping, "exchange", remain)
+        operation = place.restore()
+        assert carry_out(operation).status == "queued"
+    place.as_workspace(place.name, "INSERT INTO app.note VALUES (7000)")
+    Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now())
+    kept = done(operation)
+    assert place.notes(kept.name) == 1006, "what was written between is in the kept one"
+
+
+def test_fault_17_canceled_before_the_fence_nothing_is_left(place: Place, monkeypatch: Any) -> None:
+    operation = place.restore()
+    real = steps.compare_with_manifest
+
+    def cancel(*args: Any) -> Any:
+        cancel_operation(operation_id=operation.pk, actor=SYSTEM, now=timezone.now())
+        return real(*args)
+
+    monkeypatch.setattr(steps, "compare_with_manifest", cancel)
+    assert carry_out(operation).status == "canceled"
+    assert settle_due_restores(now=timezone.now()) == 1
+    assert place.names() == {place.name}
+    assert place.notes() == 1005
+    assert not SpaceReservation.objects.exists()
+
+
+def test_restore_that_has_no_room_is_refused_before_anything_is_made(place: Place) -> None:
+    place.database.limit_bytes = 10_000_000
+    place.database.size_bytes = 9_999_999
+    place.database.save()
+    place.backup.manifest = {"database_bytes": 5_000_000}
+    place.backup.save()
+    with pytest.raises(QuotaExceeded):
+        place.restore()
+    assert not Restore.objects.exists()
+    assert not Operation.objects.filter(kind="databases.restore").exists()
+
+
+def test_fault_58_dump_that_cannot_be_loaded_leaves_the_live_one(place: Place, monkeypatch: Any) -> None:
+    real = loading.fetch_dump
+
+    def truncate(backup: Any, path: Path, **options: Any) -> None:
+        real(backup, path, **options)
+        with path.open("r+b") as file:
+            file.truncate(path.stat().st_size // 2)
+
+    monkeypatch.setattr(loading, "fetch_dump", truncate)
+    operation = place.restore()
+    assert carry_out(operation).status == "failed"
+    assert operation.error["code"] == "dump_not_restorable"
+    assert place.notes() == 1005
+    place.as_workspace(place.name, "INSERT INTO app.note VALUES (7000)")
+
+
+def test_dump_of_a_dead_worker_is_deleted_some_day(settings: Any, tmp_path: Path) -> None:
+    import os
+
+    settings.DATABASE_RESTORE_FOLDER = str(tmp_path)
+    for name, age in (("old.dump", 3700), ("new.dump", 60)):
+        path = tmp_path / name
+        path.write_bytes(b"x")
+        os.utime(path, (timezone.now().timestamp() - age,) * 2)
+    assert delete_forgotten_dumps() == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["new.dump"]
