@@ -20,6 +20,7 @@ from config.services import throwaway_services
 GROUPS = {
     "workspaces": ("1", "2", "15"),
     "fleet": ("3",),
+    "restores": ("11",),
     "runtime": ("4",),
     "export": ("10",),
     "api": ("6", "7"),

@@ -177,6 +177,12 @@ class BackupNotUsable(Conflict):
     code = "backup_not_usable"
 
 
+class NoRoomForDump(Unavailable):
+    """The temporary file of a restore can't be written; tried again."""
+
+    code = "no_room_for_dump"
+
+
 class RestoreUnderWay(Conflict):
     """Another restore of this database waits or runs."""
 

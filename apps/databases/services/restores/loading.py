@@ -19,6 +19,7 @@ from apps.databases.clients.restore_target import (
     names_beginning_with,
 )
 from apps.databases.clients.swap import database_exists, end_sessions
+from apps.databases.errors import NoRoomForDump
 from apps.databases.models import Restore
 from apps.databases.services.restores.names import fresh_name, fresh_stem, loader_name, loader_stem
 from apps.databases.services.restores.sources import dump_major, fetch_dump
@@ -36,7 +37,10 @@ def fetch(context: StepContext, restore: Restore) -> dict[str, Any]:
     assert restore.backup is not None
     path = dump_path(restore.operation_id)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fetch_dump(restore.backup, path, watch=context.require_lease)
+    try:
+        fetch_dump(restore.backup, path, watch=context.require_lease)
+    except OSError as error:
+        raise NoRoomForDump(f"The worker's disk can't take the dump: {error.strerror}.") from error
     return {"bytes": path.stat().st_size}
 
 
