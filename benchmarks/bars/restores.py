@@ -1,4 +1,4 @@
-"""Bar 11: restoring a workspace's database from its backup, in the live one's place, against bare ``pg_restore -j2``."""
+"""Bar 11: restoring a workspace's database from its backup, in the live one's place, against bare `pg_restore -j2`."""
 
 from __future__ import annotations
 
