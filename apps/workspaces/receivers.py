@@ -14,7 +14,7 @@ from apps.common.actors import Actor, ActorKind
 from apps.workspaces.services.creation import create_default_workspace
 from apps.workspaces.services.erasure import leave_all_workspaces
 from apps.workspaces.services.retention import begin_retention
-from apps.workspaces.signals import workspace_created
+from apps.workspaces.signals import workspace_created, workspace_imported
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="default workspace")
@@ -31,7 +31,7 @@ def leave_all_with_the_account(sender: type, user: Any, now: Any, **kwargs: Any)
     leave_all_workspaces(user=user, now=now)
 
 
-@receiver(workspace_created, dispatch_uid="workspaces.begin_retention")
+@receiver([workspace_created, workspace_imported], dispatch_uid="workspaces.begin_retention")
 def forget_daily(sender: type, workspace: Any, now: Any, **kwargs: Any) -> None:
     """Every workspace has its daily run of retention from its first day on."""
     begin_retention(workspace_id=workspace.pk, now=now)

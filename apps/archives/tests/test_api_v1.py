@@ -20,7 +20,7 @@ from apps.common.tenancy import enter
 from apps.events.models import Event
 from apps.operations.models import Operation
 from apps.workflows.models import Run
-from apps.workspaces.models import Membership, Role, Workspace
+from apps.workspaces.models import DueWork, Membership, Role, Workspace
 from apps.workspaces.models.membership import built_in_role_id
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +50,7 @@ def test_a_workspace_is_imported_beside_itself_and_its_app_runs(api: Any, user: 
     assert copy.default_app_id == Workspace.objects.get(pk=workspace.pk).default_app_id
     assert list(Role.objects.filter(workspace=copy).values_list("code", "codes")) == [("support", ["apps.view"])]
     assert Membership.objects.get(workspace=copy).user == user
+    assert DueWork.objects.filter(workspace=copy, kind="retention").exists()
     with enter(copy):
         assert App.objects.get(slug="doubler").pk == app.pk
         act = AuditEvent.objects.get(action="workspace.import")
@@ -234,6 +235,14 @@ def test_bodies_that_hold_no_archive(api: Any, workspace: Any) -> None:
     assert api.post(address, {"archive": "text"}, format="multipart").status_code == 400
     assert api.post(address, {"archive": "x"}, format="json").status_code == 415
     assert api.generic("POST", address, b"nothing", content_type="multipart/form-data").status_code == 400
+
+
+def test_a_body_without_a_length_is_told_to_have_one(api: Any, workspace: Any) -> None:
+    _, archive = export(api, workspace)
+    api.credentials(HTTP_TRANSFER_ENCODING="chunked")
+    answer = upload(api, archive)
+    assert answer.status_code == 400
+    assert "Content-Length" in answer.data["detail"]
 
 
 def test_a_taken_slug_is_said_at_once(api: Any, workspace: Any) -> None:

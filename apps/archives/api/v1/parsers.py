@@ -43,6 +43,9 @@ class ArchiveParser(BaseParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
         request = (parser_context or {})["request"]
         meta = {**request.META, "CONTENT_TYPE": media_type}
+        if "chunked" in meta.get("HTTP_TRANSFER_ENCODING", "").lower():
+            # Of a body without a length no more is read than of any other (apps/common/chunked_bodies.py).
+            raise BadRequest("Send the archive with its Content-Length.")
         if _length(meta) > settings.ARCHIVE_MAX_BYTES + settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise _too_large()
         handler = _SealingHandler(request)
