@@ -51,6 +51,12 @@ class NothingToRollBackTo(Conflict):
     code = "nothing_to_roll_back_to"
 
 
+class DatabaseRevisionMissing(Conflict):
+    """The version needs migrations that the workspace's database hasn't had; ``needed`` and ``present`` say which."""
+
+    code = "database_revision_missing"
+
+
 class MayNotExpose(Denied):
     """The caller would open an app to visitors that nobody knows, without the right to."""
 

@@ -1,10 +1,13 @@
 """What databases register with the apps below: sealed fields, types of events, kinds of operations, what is counted."""
 
+from datetime import timedelta
+
 from django.utils import timezone
 
 from apps.common.metering import declare_gauge
-from apps.databases.selectors.databases import count_databases
-from apps.databases.services import deletion, provisioning, rotation
+from apps.databases.selectors.databases import count_databases, used_bytes
+from apps.databases.services import deletion, migration_steps, provisioning, rotation
+from apps.databases.services.migration_requests import KIND as MIGRATE
 from apps.databases.services.restores.requests import end_restore, fail_restore, revive_restore
 from apps.databases.services.restores.steps import COPY_STEPS, RESTORE_STEPS, SWAP_BACK_STEPS
 from apps.events.services import declare_event
@@ -24,7 +27,13 @@ declare_event("database.rotated", "A workspace's database has another login; dat
 declare_event("database.deleting", "A database was closed; until data.delete_after its deletion can be undone")
 declare_event("database.deleted", "A database is gone from its server; its backups are kept as long as they would be")
 
+declare_event("database.migrated", "Migrations were applied; data.revision is the last one")
+declare_event("database.over_limit", "The database is larger than its limit: INSERT and UPDATE are refused")
+declare_event("database.below_limit", "The database is below its limit again: INSERT and UPDATE are allowed")
+declare_event("database.session_ended", "A session of the workspace's login took too long; data.why says for what")
+
 declare_gauge("databases", count_databases)
+declare_gauge("database.bytes", used_bytes)
 
 # Whatever changes a database as a whole is of the group "database": one at a time.
 register_kind(
@@ -42,6 +51,20 @@ register_kind(
     on_failed=provisioning.mark_failed,
     on_canceled=provisioning.mark_failed,
     on_retried=provisioning.mark_provisioning,
+)
+register_kind(
+    MIGRATE,
+    title="Migrate a database",
+    target_kind="database",
+    group="database",
+    queue="databases",
+    steps=[
+        Step("apply", migration_steps.apply_migrations, "Applying the migrations.", time_limit=timedelta(hours=2)),
+        Step("settle", migration_steps.settle_migrations, "Granting and measuring what is new."),
+    ],
+    on_failed=migration_steps.give_back_space,
+    on_canceled=migration_steps.give_back_space,
+    on_retried=migration_steps.reserve_again,
 )
 register_kind(
     "databases.delete",

@@ -1,4 +1,4 @@
-"""What workers do for databases and their servers: each task makes one call."""
+"""What workers do for databases and their servers beside their operations: each task makes one call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from apps.databases.services.restores.kept import drop_expired_databases
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
 from apps.databases.services.restores.swapping import open_overdue_fences
 from apps.databases.services.servers.watching import check_servers
+from apps.databases.services.space import sweep_reservations
+from apps.databases.services.storage import measure_databases
 from apps.databases.services.tending import tend_databases
+from apps.databases.services.watching import watch_sessions
 
 
 @shared_task(name="databases.tend")
@@ -36,3 +39,18 @@ def settle_restores() -> None:
 @shared_task(name="databases.drop_kept")
 def drop_kept() -> None:
     drop_expired_databases(now=timezone.now())
+
+
+@shared_task(name="databases.measure")
+def measure() -> None:
+    measure_databases(now=timezone.now())
+
+
+@shared_task(name="databases.watch_sessions")
+def watch() -> None:
+    watch_sessions(now=timezone.now())
+
+
+@shared_task(name="databases.sweep_reservations")
+def sweep() -> None:
+    sweep_reservations(now=timezone.now())

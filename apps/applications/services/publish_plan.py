@@ -13,6 +13,7 @@ from apps.applications.errors import AppNotFound
 from apps.applications.models import AccessPolicy, App, AppVersion
 from apps.applications.services.access_policies import is_anonymous
 from apps.applications.services.checking import with_pins
+from apps.applications.services.publishing import require_database_revision
 from apps.applications.services.rows import version_of
 from apps.applications.services.versions import next_number
 from apps.applications.states import APP_TRANSITIONS, LIVE, AppStatus
@@ -48,7 +49,7 @@ class PublishPlan:
     touched: Mapping[str, list[Any]] = field(default_factory=dict)
 
 
-def plan_publish(*, app_id: UUID, version: int | None = None) -> PublishPlan:
+def plan_publish(*, app_id: UUID, workspace_id: UUID, version: int | None = None) -> PublishPlan:
     """What ``publish`` with this ``version`` would do now.
 
     Raises what it would raise, but for MayNotExpose: ``needs_expose`` says that instead.
@@ -59,6 +60,8 @@ def plan_publish(*, app_id: UUID, version: int | None = None) -> PublishPlan:
     live = app.status in LIVE
     if not live:
         APP_TRANSITIONS.require(app.status, AppStatus.PUBLISHED, what="app")
+    if version is not None:
+        require_database_revision(version_of(app, version), workspace_id=workspace_id)
     number, definition = _candidate(app, version)
     current: AppVersion | None = app.current_release.version if live and app.current_release is not None else None
     policy: AccessPolicy = app.access_policy

@@ -12,7 +12,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from apps.applications.errors import MayNotExpose, NothingToRollBackTo, NotLive, VersionNotFound
+from apps.applications.errors import (
+    DatabaseRevisionMissing,
+    MayNotExpose,
+    NothingToRollBackTo,
+    NotLive,
+    VersionNotFound,
+)
 from apps.applications.models import AccessPolicy, App, AppVersion, Release
 from apps.applications.services.access_policies import is_anonymous
 from apps.applications.services.records import describe_actor, record
@@ -21,6 +27,7 @@ from apps.applications.services.versions import add_version
 from apps.applications.states import APP_TRANSITIONS, LIVE, AppStatus
 from apps.common.actors import Actor
 from apps.common.permissions import GrantedWorkspace
+from apps.databases.selectors.migrations import database_revision
 
 
 def publish(
@@ -37,7 +44,7 @@ def publish(
 
     A deprecated app stays deprecated: only its version changes. Raises MayNotExpose when the app wasn't live, its
     policy lets anonymous visitors in, and the caller may not decide that; DefinitionRefused, VersionNotFound,
-    IllegalTransition (archived), AppNotFound.
+    IllegalTransition (archived), DatabaseRevisionMissing, AppNotFound.
     """
     with transaction.atomic():
         app = lock_app(app_id)
@@ -50,6 +57,7 @@ def publish(
             if version is not None
             else add_version(app=app, workspace=workspace, actor=actor, now=now, note=note)
         )
+        require_database_revision(published, workspace_id=workspace.id)
         return _release(app, published, Release.Kind.PUBLISH, workspace=workspace, actor=actor, now=now, note=note)
 
 
@@ -67,14 +75,38 @@ def roll_back(
     or, without either, the one that was live before the present one.
 
     Raises NotLive when visitors can't reach the app (publish it instead), NothingToRollBackTo for a version that is
-    live already or never was, VersionNotFound, AppNotFound.
+    live already or never was, DatabaseRevisionMissing, VersionNotFound, AppNotFound.
     """
     with transaction.atomic():
         app = lock_app(app_id)
         if app.status not in LIVE or app.current_release is None:
             raise NotLive(f"This app is {app.status}: there is nothing to roll back. Publish a version instead.")
         target = _target(app, app.current_release, version=version, release=release)
+        require_database_revision(target, workspace_id=workspace.id)
         return _release(app, target, Release.Kind.ROLLBACK, workspace=workspace, actor=actor, now=now, note=note)
+
+
+def require_database_revision(version: AppVersion, *, workspace_id: UUID) -> None:
+    """Raise DatabaseRevisionMissing when the workspace's database hasn't had the migrations that it had when the
+    version was made: an older backup was restored, or the database was deleted."""
+    needed = version.database_revision
+    if needed is None:
+        return
+    present = database_revision(workspace_id)
+    if present is None:
+        raise DatabaseRevisionMissing(
+            f"Version {version.number} needs the workspace's database at revision {needed}, and it has none that is "
+            "ready. Make one and apply the migrations first, or publish the draft.",
+            needed=needed,
+            present=None,
+        )
+    if present < needed:
+        raise DatabaseRevisionMissing(
+            f"Version {version.number} needs the database at revision {needed}; it is at {present}. Apply the "
+            "migrations in between first, or publish the draft.",
+            needed=needed,
+            present=present,
+        )
 
 
 def _target(app: App, current: Release, *, version: int | None, release: int | UUID | None) -> AppVersion:

@@ -17,6 +17,7 @@ from apps.applications.states import AppStatus
 from apps.common.actors import Actor
 from apps.common.canonical_json import digest
 from apps.common.permissions import GrantedWorkspace
+from apps.databases.selectors.migrations import database_revision
 
 
 def make_version(
@@ -45,6 +46,8 @@ def add_version(*, app: App, workspace: GrantedWorkspace, actor: Actor, now: dat
         note=note,
         created_by=describe_actor(actor),
         created_at=now,
+        # What its author had before them. A database without migrations asks for nothing.
+        database_revision=database_revision(workspace.id) or None,
     )
     record(
         workspace=workspace,

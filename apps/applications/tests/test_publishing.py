@@ -195,11 +195,11 @@ def test_an_app_that_was_never_published_comes_back_as_a_draft(inside: Any) -> N
 def test_going_live_for_strangers_needs_the_right_to_and_a_new_version_does_not(inside: Any) -> None:
     app = make_app(inside)
     AccessPolicy.objects.filter(app=app).update(audience="public")
-    assert plan_publish(app_id=app.pk).needs_expose
+    assert plan_publish(app_id=app.pk, workspace_id=inside.id).needs_expose
     with pytest.raises(MayNotExpose):
         act(publish, app, inside, may_expose=False)
     act(publish, app, inside)
-    assert not plan_publish(app_id=app.pk).needs_expose
+    assert not plan_publish(app_id=app.pk, workspace_id=inside.id).needs_expose
     act(publish, app, inside, may_expose=False)
     assert history(app) == [(1, "publish", 1), (2, "publish", 2)]
 
@@ -217,7 +217,7 @@ def test_a_plan_tells_what_would_happen_and_does_nothing(inside: Any) -> None:
     act(save_draft, app, inside, definition=changed, expected=None)
     before = AuditEvent.objects.count(), Event.objects.count()
 
-    plan = plan_publish(app_id=app.pk)
+    plan = plan_publish(app_id=app.pk, workspace_id=inside.id)
 
     assert (plan.version, plan.live_version, plan.new_version, plan.anonymous) == (2, 1, True, True)
     assert plan.newly_executable == ["triple"]
@@ -230,7 +230,7 @@ def test_a_plan_tells_what_would_happen_and_does_nothing(inside: Any) -> None:
 
 @pytest.mark.django_db
 def test_members_only_apps_open_nothing_to_strangers(inside: Any) -> None:
-    plan = plan_publish(app_id=make_app(inside).pk)
+    plan = plan_publish(app_id=make_app(inside).pk, workspace_id=inside.id)
     assert (plan.anonymous, plan.newly_readable, plan.newly_executable) == (False, [], [])
 
 

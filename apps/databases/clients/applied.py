@@ -90,9 +90,3 @@ def find_escapes(session: psycopg.Connection[Any]) -> list[str]:
         """
     )
     return [row[0] for row in rows]
-
-
-def database_size(session: psycopg.Connection[Any]) -> int:
-    """Bytes on disk, with what the present transaction has written."""
-    row = session.execute("SELECT pg_catalog.pg_database_size(pg_catalog.current_database())").fetchone()
-    return int(row[0]) if row else 0

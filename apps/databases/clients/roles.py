@@ -3,7 +3,7 @@
 ============  =======  ==================================================================================
 the platform  login    a superuser of the server; owns the database
 ``*_ddl``     nologin  owns the schema ``app`` and what migrations make in it
-``*_app``     nologin  SELECT, INSERT, UPDATE, DELETE in ``app``, also on what ``*_ddl`` makes later
+``*_app``     nologin  SELECT, INSERT, UPDATE, DELETE, TRUNCATE in ``app``, also on what ``*_ddl`` makes later
 ``*_ro``      nologin  SELECT in ``app``, likewise
 ``*_a, *_b``  login    members of ``*_app`` and ``*_ro``; can hand on nothing; one of them is published
 ============  =======  ==================================================================================
@@ -170,12 +170,12 @@ def grant_reading(inside: Server, roles: RoleNames) -> None:
 def grant_changing(inside: Server, roles: RoleNames, *, writes: bool) -> None:
     """INSERT and UPDATE for ``*_app``, now and on what ``*_ddl`` makes later, or (``writes=False``) neither of them.
 
-    DELETE stays in any case: whoever is over the limit can come below it again. It counts at once, in open sessions
-    too.
+    DELETE and TRUNCATE stay in any case: whoever is over the limit can come below it again. It counts at once, in
+    open sessions too.
     """
     ddl, schema, group = sql.Identifier(roles.ddl), sql.Identifier(SCHEMA), sql.Identifier(roles.app)
     verb, link = ("GRANT", "TO") if writes else ("REVOKE", "FROM")
-    _grant_all(inside, "GRANT DELETE ON", "TABLES", "TO", ddl=ddl, schema=schema, group=group)
+    _grant_all(inside, "GRANT DELETE, TRUNCATE ON", "TABLES", "TO", ddl=ddl, schema=schema, group=group)
     _grant_all(inside, f"{verb} INSERT, UPDATE ON", "TABLES", link, ddl=ddl, schema=schema, group=group)
     _grant_all(inside, f"{verb} USAGE, UPDATE ON", "SEQUENCES", link, ddl=ddl, schema=schema, group=group)
 

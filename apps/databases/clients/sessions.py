@@ -28,7 +28,7 @@ def connect_as(
     ``settings`` hold from the start, so ``RESET`` and ``DISCARD ALL`` lead back to them. ``timeout`` is in seconds.
     Raises WorkspaceDatabaseUnavailable.
     """
-    place = {name: value for name, value in conninfo_to_dict(admin_dsn).items() if name in _PLACE}
+    place: dict[str, Any] = {name: value for name, value in conninfo_to_dict(admin_dsn).items() if name in _PLACE}
     options = " ".join(f"-c {name}={_escape(value)}" for name, value in (settings or {}).items())
     try:
         return psycopg.connect(

@@ -1,30 +1,17 @@
-"""How large databases are, and whether their applications may make them larger.
+"""How large databases are, and closing the ways by which one could grow past its limit.
 
 Every function takes a superuser's connection in autocommit mode whose search path is ``pg_catalog``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-#: Functions that write large objects. PostgreSQL 15 lets even read-only transactions call them, and no grant on a
-#: table bounds them.
-_LARGE_OBJECTS = (
-    "lo_creat(integer)",
-    "lo_create(oid)",
-    "lo_from_bytea(oid, bytea)",
-    "lo_put(oid, bigint, bytea)",
-    "lo_open(oid, integer)",
-    "lowrite(integer, bytea)",
-    "lo_truncate(integer, integer)",
-    "lo_truncate64(integer, bigint)",
-)
-#: What makes a table larger. DELETE, TRUNCATE and SELECT stay.
-_GROWTH = sql.SQL("INSERT, UPDATE")
+from apps.databases.clients.roles import SCHEMA, RoleNames, grant_changing
 
 
 def measure_sizes(server: psycopg.Connection[Any], names: Iterable[str]) -> dict[str, int]:
@@ -33,35 +20,18 @@ def measure_sizes(server: psycopg.Connection[Any], names: Iterable[str]) -> dict
     return dict(server.execute(query, [list(names)]).fetchall())
 
 
-def forbid_growth(database: psycopg.Connection[Any], *, owner: str, app: str, others: Sequence[str]) -> None:
-    """Take INSERT and UPDATE on every table of ``app``'s schema, and on those to come, from everyone but the owner.
+def set_growth(inside: psycopg.Connection[Any], roles: RoleNames, *, allowed: bool) -> None:
+    """Whether applications may INSERT and UPDATE, in what there is and in what migrations make later.
 
-    Open sessions feel it with their next statement. Safe to repeat.
+    Open sessions feel it with their next statement. DELETE, TRUNCATE and SELECT stay. Where it isn't allowed, what a
+    migration granted to others (its own logins, everybody) goes too. Safe to repeat.
     """
-    grantees = sql.SQL(", ").join([sql.SQL("PUBLIC"), *(sql.Identifier(name) for name in (app, *others))])
-    with database.transaction():
-        database.execute(sql.SQL("REVOKE {} ON ALL TABLES IN SCHEMA app FROM {}").format(_GROWTH, grantees))
-        database.execute(
-            sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA app REVOKE {} ON TABLES FROM {}").format(
-                sql.Identifier(owner), _GROWTH, grantees
-            )
-        )
-
-
-def allow_growth(database: psycopg.Connection[Any], *, owner: str, app: str) -> None:
-    """Give INSERT and UPDATE back to the application's role, on every table there is and those to come."""
-    role = sql.Identifier(app)
-    with database.transaction():
-        database.execute(sql.SQL("GRANT {} ON ALL TABLES IN SCHEMA app TO {}").format(_GROWTH, role))
-        database.execute(
-            sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA app GRANT {} ON TABLES TO {}").format(
-                sql.Identifier(owner), _GROWTH, role
-            )
-        )
-
-
-def close_side_doors(database: psycopg.Connection[Any]) -> None:
-    """Leave tables as the only place where a workspace can store something: no large objects. Safe to repeat."""
-    with database.transaction():
-        for function in _LARGE_OBJECTS:
-            database.execute(sql.SQL("REVOKE EXECUTE ON FUNCTION pg_catalog.{} FROM PUBLIC").format(sql.SQL(function)))
+    with inside.transaction():
+        grant_changing(inside, roles, writes=allowed)
+        if not allowed:
+            others = sql.SQL(", ").join([sql.SQL("PUBLIC"), *map(sql.Identifier, (roles.read, *roles.logins))])
+            schema, owner = sql.Identifier(SCHEMA), sql.Identifier(roles.ddl)
+            present = sql.SQL("REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA {} FROM {}")
+            later = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {} REVOKE INSERT, UPDATE ON TABLES FROM {}")
+            inside.execute(present.format(schema, others))
+            inside.execute(later.format(owner, schema, others))

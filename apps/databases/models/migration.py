@@ -39,8 +39,6 @@ class MigrationRequest(TimestampedModel):
     operation_id = models.UUIDField(unique=True, null=True)
     scripts = models.JSONField(help_text="In order: version, name, sql, checksum.")
     dry_run = models.BooleanField(default=False)
-    backup_first = models.BooleanField(default=False)
-    backup_id = models.UUIDField(null=True, blank=True, help_text="The backup that was made before it.")
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -29,3 +29,9 @@ def ready_database(workspace_id: UUID) -> WorkspaceDatabase:
 def count_databases(workspace_id: UUID) -> int:
     """How many databases the workspace has: none or one."""
     return WorkspaceDatabase.objects.of_workspace(workspace_id).filter(status__in=PRESENT).count()
+
+
+def used_bytes(workspace_id: UUID) -> int:
+    """What the workspace's database held when it was last measured, kept copies included."""
+    found = WorkspaceDatabase.objects.of_workspace(workspace_id).present().values_list("size_bytes", flat=True).first()
+    return found or 0

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from django.conf import settings
@@ -19,28 +18,15 @@ from apps.databases.clients.pool import ConnectionPool, PoolKey
 from apps.databases.clients.postgres import make_verifier
 from apps.databases.clients.sessions import connect_as
 from apps.databases.clients.values import OUTPUT_SETTINGS
-from apps.databases.errors import DatabaseNotFound, DatabaseNotReady
 from apps.databases.models import WorkspaceDatabase
 from apps.databases.services.secrets import open_password
 from apps.databases.services.servers import open_server
 from apps.databases.services.servers.connections import admin_dsn
-from apps.databases.states import DatabaseStatus
 
 #: What PostgreSQL shows as the application of these sessions.
 RUNTIME = "apprun-runtime"
 MIGRATION = "apprun-migration"
 _READY_TO_USE = "SELECT set_config('role', %s, true), set_config('statement_timeout', %s, true)"
-
-
-def ready_database(workspace_id: UUID) -> WorkspaceDatabase:
-    """The workspace's database with its server. Raises DatabaseNotFound, DatabaseNotReady."""
-    found = WorkspaceDatabase.objects.of_workspace(workspace_id).present().select_related("server", "workspace").first()
-    if found is None:
-        raise DatabaseNotFound
-    if found.status != DatabaseStatus.READY:
-        raise DatabaseNotReady(f"The workspace's database is {found.status}.")
-    database: WorkspaceDatabase = found
-    return database
 
 
 @lru_cache(maxsize=1)
@@ -105,6 +91,11 @@ def owner_session(database: WorkspaceDatabase) -> Iterator[psycopg.Connection[An
         server.execute(
             sql.SQL("ALTER ROLE {} LOGIN PASSWORD {} CONNECTION LIMIT 1").format(
                 role, sql.Literal(make_verifier(server, login=database.ddl_role, password=password))
+            )
+        )
+        server.execute(
+            sql.SQL("ALTER ROLE {} IN DATABASE {} SET temp_file_limit TO {}").format(
+                role, sql.Identifier(database.name), sql.Literal(f"{settings.DATABASE_TEMP_FILE_BYTES // 1024}kB")
             )
         )
         server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database.name), role))

@@ -14,10 +14,9 @@ from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
 from apps.common.ids import new_id
-from apps.common.permissions import GrantedWorkspace
 from apps.databases.errors import MigrationChanged, MigrationOutOfOrder
 from apps.databases.models import MigrationRequest, SchemaMigration
-from apps.databases.services.connections import ready_database
+from apps.databases.selectors.databases import ready_database
 from apps.databases.services.space import reserve_space
 from apps.databases.services.sql_text import split_statements
 from apps.operations.services.requests import request_operation
@@ -31,10 +30,9 @@ _TRANSACTION_CONTROL = frozenset(
 
 def request_migrations(
     *,
-    workspace: GrantedWorkspace,
+    workspace: Any,
     migrations: Sequence[Mapping[str, Any]],
     dry_run: bool = False,
-    backup_first: bool = False,
     actor: Actor,
     now: datetime,
 ) -> MigrationRequest:
@@ -48,9 +46,7 @@ def request_migrations(
     applied = dict(SchemaMigration.objects.filter(database=database).values_list("version", "checksum"))
     require_order(scripts, applied)
     with transaction.atomic():
-        request = MigrationRequest.objects.create(
-            pk=new_id(), database=database, scripts=scripts, dry_run=dry_run, backup_first=backup_first
-        )
+        request = MigrationRequest.objects.create(pk=new_id(), database=database, scripts=scripts, dry_run=dry_run)
         operation = request_operation(
             kind=KIND,
             target_id=database.pk,

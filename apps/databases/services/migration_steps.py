@@ -15,13 +15,13 @@ from psycopg.pq import TransactionStatus
 from apps.common.errors import QuotaExceeded
 from apps.databases.clients.applied import (
     AppliedMigration,
-    database_size,
     find_escapes,
     prepare_record,
     read_record,
     write_record,
 )
 from apps.databases.clients.statements import Bounds, run_statement
+from apps.databases.clients.storage import measure_sizes
 from apps.databases.errors import (
     DatabaseNotReady,
     MigrationFailed,
@@ -59,7 +59,7 @@ def apply_migrations(context: StepContext) -> Mapping[str, Any]:
         # What a worker applied that died before it could tell.
         _mirror(database, record, context)
         to_apply = require_order(request.scripts, {one.version: one.checksum for one in record})
-        applied = []
+        applied: list[Mapping[str, Any]] = []
         if request.dry_run:
             session.execute("BEGIN")
         for index, script in enumerate(to_apply):
@@ -75,7 +75,7 @@ def apply_migrations(context: StepContext) -> Mapping[str, Any]:
     if not request.dry_run:
         # Including what an attempt before this one applied.
         mine = SchemaMigration.objects.filter(database=database, operation_id=context.operation_id)
-        applied = list(mine.order_by("version").values("version", "name", "milliseconds"))
+        applied = [dict(one) for one in mine.order_by("version").values("version", "name", "milliseconds")]
     new = {one["version"] for one in applied}
     skipped = [script["version"] for script in request.scripts if script["version"] not in new]
     return {"applied": applied, "skipped": skipped, "revision": _revision(record), "dry_run": request.dry_run}
@@ -143,7 +143,7 @@ def _apply(
         # Deferred constraints speak now, while there is still a statement to name.
         session.execute("SET CONSTRAINTS ALL IMMEDIATE")
         escapes = find_escapes(session)
-        size = database_size(session)
+        size = _size(database)
         _require_bounded(database, context, escapes, size, outcome)
         made = AppliedMigration(
             version=script["version"],
@@ -210,6 +210,12 @@ def _run(session: psycopg.Connection[Any], statement: Statement, outcome: _Outco
         raise outcome.failed(None, error.detail, None) from error
     if session.info.transaction_status != TransactionStatus.INTRANS:
         raise outcome.failed(None, "The statement ended the migration's transaction", None)
+
+
+def _size(database: WorkspaceDatabase) -> int:
+    """Bytes on disk, with what the open transaction has written: its files are there before it commits."""
+    with open_server(database.server) as server:
+        return measure_sizes(server, [database.name]).get(database.name, 0)
 
 
 def _require_bounded(

@@ -13,11 +13,11 @@ from django.db import transaction
 
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
-from apps.common.permissions import GrantedWorkspace
 from apps.databases.clients.statements import Bounds, Column, StatementResult, run_statement
 from apps.databases.errors import StatementFailed, StatementNotAllowed, WorkspaceDatabaseUnavailable
 from apps.databases.models import WorkspaceDatabase
-from apps.databases.services.connections import ready_database, runtime_transaction
+from apps.databases.selectors.databases import ready_database
+from apps.databases.services.connections import runtime_transaction
 from apps.databases.services.space import over_limit
 from apps.databases.services.sql_text import BoundText, bind_names, split_statements
 
@@ -40,7 +40,7 @@ class QueryResult:
 
 def run_query(
     *,
-    workspace: GrantedWorkspace,
+    workspace: Any,
     sql: str,
     params: Mapping[str, Any] | None = None,
     write: bool = False,

@@ -11,7 +11,8 @@ import structlog
 from django.db import transaction
 
 from apps.common.errors import Unavailable
-from apps.databases.clients.storage import allow_growth, close_side_doors, forbid_growth, measure_sizes
+from apps.databases.clients.roles import RoleNames
+from apps.databases.clients.storage import measure_sizes, set_growth
 from apps.databases.models import DatabaseServer, KeptDatabase, WorkspaceDatabase
 from apps.databases.services.servers import open_server
 from apps.databases.services.space import DIMENSION
@@ -50,13 +51,8 @@ def bound_growth(database: WorkspaceDatabase) -> None:
 
     Safe to repeat. Raises Unavailable when its server doesn't answer.
     """
-    with open_server(database.server, database=database.name) as connection:
-        close_side_doors(connection)
-        if database.writes_revoked_at is None:
-            allow_growth(connection, owner=database.ddl_role, app=database.app_role)
-        else:
-            others = [database.read_role, database.login("a"), database.login("b")]
-            forbid_growth(connection, owner=database.ddl_role, app=database.app_role, others=others)
+    with open_server(database.server, database=database.name) as inside:
+        set_growth(inside, RoleNames.of(database), allowed=database.writes_revoked_at is None)
 
 
 def _measure_server(server: DatabaseServer, limits: dict[str, int | None], *, now: datetime) -> int:

@@ -71,4 +71,7 @@ CELERY_BEAT_SCHEDULE = {
     "databases-open-fenced": _every(timedelta(seconds=15), "databases.open_fenced"),
     "databases-settle-restores": _every(timedelta(minutes=1), "databases.settle_restores"),
     "databases-drop-kept": _every(timedelta(minutes=10), "databases.drop_kept"),
+    "databases-measure": _every(platform.DATABASE_MEASURE_INTERVAL, "databases.measure"),
+    "databases-watch-sessions": _every(platform.DATABASE_WATCH_INTERVAL, "databases.watch_sessions"),
+    "databases-sweep-reservations": _every(timedelta(minutes=15), "databases.sweep_reservations"),
 }

@@ -82,7 +82,9 @@ class ReleaseViewSet(AppActions):
         """
         given = self.read()
         if given.pop("dry_run"):
-            return self.answer(plan_publish(app_id=self.app_id, version=given.get("version")))
+            return self.answer(
+                plan_publish(app_id=self.app_id, workspace_id=self.workspace.id, version=given.get("version"))
+            )
         release = publish(
             app_id=self.app_id,
             workspace=self.workspace,

@@ -1,0 +1,205 @@
+"""The storage limit, in the databases themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.common.actors import SYSTEM
+from apps.common.errors import QuotaExceeded
+from apps.common.ids import new_id
+from apps.databases.clients.roles import RoleNames
+from apps.databases.models import KeptDatabase, SpaceReservation, WorkspaceDatabase
+from apps.databases.models.kept_database import KeptOrigin
+from apps.databases.services.connections import runtime_pool
+from apps.databases.services.migration_requests import request_migrations
+from apps.databases.services.space import release_space, reserve_space, sweep_reservations
+from apps.databases.services.storage import bound_growth, measure_database, measure_databases
+from apps.databases.tests.factories import add_suite_server, connect_as_login, suite_dsn
+from apps.events.models import Event
+from apps.operations.services.requests import request_operation
+from apps.plans.models import PlanLimit
+
+pytestmark = pytest.mark.django_db
+
+_DENIED = psycopg.errors.InsufficientPrivilege
+
+
+@pytest.fixture
+def database(make_database: Any, workspace: Any) -> WorkspaceDatabase:
+    made: WorkspaceDatabase = make_database(workspace)
+    _as_owner(
+        made, "CREATE TABLE app.item (id serial PRIMARY KEY, name text); INSERT INTO app.item (name) VALUES ('a')"
+    )
+    return made
+
+
+@pytest.fixture
+def session(database: WorkspaceDatabase) -> Iterator[psycopg.Connection[Any]]:
+    """The workspace's login, connected all the time."""
+    with connect_as_login(database) as opened:
+        yield opened
+
+
+def _as_owner(database: WorkspaceDatabase, text: str) -> None:
+    with psycopg.connect(suite_dsn(dbname=database.name), autocommit=True) as inside:
+        inside.execute(f"SET ROLE {database.ddl_role}; SET search_path = app")
+        inside.execute(text)
+
+
+def _limit(database: WorkspaceDatabase, size: int | None) -> WorkspaceDatabase:
+    """Change the limit of its plan, and measure."""
+    PlanLimit.objects.filter(plan_id=database.workspace.plan_code, dimension_id="database.bytes").update(
+        soft_limit=None, hard_limit=size
+    )
+    measure_databases(now=timezone.now())
+    database.refresh_from_db()
+    return database
+
+
+def test_sizes_are_measured_with_kept_copies(database: Any) -> None:
+    with psycopg.connect(suite_dsn(), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {database.prefix}_kept")
+        [expected] = server.execute(
+            "SELECT sum(pg_database_size(datname))::bigint FROM pg_database WHERE starts_with(datname::text, %s)",
+            [database.prefix],
+        ).fetchone() or (0,)
+    kept = KeptDatabase.objects.create(
+        database=database,
+        name=f"{database.prefix}_kept",
+        origin=KeptOrigin.COPY,
+        operation_id=new_id(),
+        keep_until=timezone.now(),
+    )
+    now = timezone.now()
+    assert measure_databases(now=now) == 1
+    database.refresh_from_db()
+    kept.refresh_from_db()
+    assert abs(database.size_bytes - expected) < 100_000
+    assert 1_000_000 < kept.size_bytes < database.size_bytes
+    assert database.size_measured_at == now
+
+
+def test_fault_54_over_quota_insert_is_refused_and_delete_works_in_an_open_session(database: Any, session: Any) -> None:
+    session.execute("INSERT INTO item (name) VALUES ('b')")
+    assert _limit(database, 1024).writes_revoked_at is not None
+    for statement in (
+        "INSERT INTO item (name) VALUES ('c')",
+        "UPDATE item SET name = 'c'",
+        "CREATE TEMP TABLE t (id int)",
+    ):
+        with pytest.raises(_DENIED):
+            session.execute(statement)
+    with pytest.raises(_DENIED):
+        session.execute("SELECT lo_from_bytea(0, 'x')")
+    assert session.execute("SELECT count(*) FROM item").fetchone() == (2,)
+    assert session.execute("DELETE FROM item WHERE name = 'b'").rowcount == 1
+    session.execute("TRUNCATE item")
+    _as_owner(database, "CREATE TABLE later (id int)")
+    with pytest.raises(_DENIED):
+        session.execute("INSERT INTO later VALUES (1)")
+    session.execute("DELETE FROM later")
+
+    assert _limit(database, None).writes_revoked_at is None
+    session.execute("INSERT INTO item (name) VALUES ('d')")
+    session.execute("INSERT INTO later VALUES (1)")
+    _as_owner(database, "CREATE TABLE latest (id int)")
+    session.execute("INSERT INTO latest VALUES (1)")
+    events = Event.objects.filter(type__in=["database.over_limit", "database.below_limit"]).order_by("at", "id")
+    assert [event.type for event in events] == ["database.over_limit", "database.below_limit"]
+
+
+def test_the_limit_is_the_plans_and_has_slack_before_it_is_lifted(database: Any) -> None:
+    size = _limit(database, None).size_bytes
+    assert _limit(database, size - 1).limit_bytes == size - 1
+    assert database.writes_revoked_at is not None
+    assert _limit(database, size).writes_revoked_at is not None, "just below isn't below yet"
+    assert _limit(database, size * 2).writes_revoked_at is None
+
+
+def test_grants_that_a_migration_made_do_not_get_round_it(database: Any, session: Any) -> None:
+    _limit(database, 1024)
+    roles = RoleNames.of(database)
+    _as_owner(
+        database,
+        f"GRANT INSERT ON item TO {roles.a}, PUBLIC; GRANT INSERT (name), UPDATE (name) ON item TO {roles.app}",
+    )
+    session.execute("SELECT 1")
+    bound_growth(database)
+    for statement in ("INSERT INTO item (name) VALUES ('c')", "UPDATE item SET name = 'c'"):
+        with pytest.raises(_DENIED):
+            session.execute(statement)
+
+
+def test_a_write_by_the_api_says_that_the_storage_is_full(database: Any, workspace: Any, api: APIClient) -> None:
+    _limit(database, 1024)
+    path = f"/api/v1/workspaces/{workspace.slug}/database/query"
+    refused = api.post(path, {"sql": "insert into item (name) values ('c')", "write": True}, format="json")
+    assert (refused.status_code, refused.json()["code"]) == (402, "quota_exceeded")
+    assert (refused.json()["dimension"], refused.json()["limit"]) == ("database.bytes", 1024)
+    freed = api.post(path, {"sql": "delete from item", "write": True}, format="json")
+    assert (freed.status_code, freed.json()["count"]) == (200, 1)
+    runtime_pool().close()
+
+
+def test_a_server_that_does_not_answer_holds_up_no_other(database: Any, database_server: Any) -> None:
+
+    add_suite_server(name="a-gone", admin_dsn=suite_dsn(port=1))
+    assert measure_databases(now=timezone.now()) == 1
+
+
+# ---- room that is set aside
+
+
+def _operation(database: WorkspaceDatabase) -> Any:
+    return request_operation(
+        kind="databases.migrate",
+        target_id=database.pk,
+        workspace_id=database.workspace_id,
+        actor=SYSTEM,
+        now=timezone.now(),
+    )
+
+
+def test_two_can_not_reserve_the_same_room(database: Any) -> None:
+    measured = measure_database(database_id=database.pk, now=timezone.now())
+    WorkspaceDatabase.objects.update(limit_bytes=measured.size_bytes + 1000)
+    first, second = _operation(database), _operation(database)
+    reserve_space(database=database, operation_id=first.pk, size_bytes=600)
+    reserve_space(database=database, operation_id=first.pk, size_bytes=700)
+    with pytest.raises(QuotaExceeded) as caught:
+        reserve_space(database=database, operation_id=second.pk, size_bytes=301)
+    assert caught.value.extra == {
+        "dimension": "database.bytes",
+        "limit": measured.size_bytes + 1000,
+        "used": measured.size_bytes + 700,
+    }
+    release_space(operation_id=first.pk)
+    reserve_space(database=database, operation_id=second.pk, size_bytes=1000)
+
+
+def test_what_ended_operations_had_reserved_is_swept(database: Any) -> None:
+    pending, gone = _operation(database), new_id()
+    reserve_space(database=database, operation_id=pending.pk, size_bytes=1)
+    reserve_space(database=database, operation_id=gone, size_bytes=1)
+    assert sweep_reservations(now=timezone.now()) == 0, "they are young"
+    assert sweep_reservations(now=timezone.now() + timedelta(hours=1)) == 1
+    assert list(SpaceReservation.objects.values_list("operation_id", flat=True)) == [pending.pk]
+
+
+def test_a_request_that_is_refused_leaves_no_reservation(database: Any) -> None:
+    _limit(database, 1024)
+    with pytest.raises(QuotaExceeded):
+        request_migrations(
+            workspace=database.workspace,
+            migrations=[{"version": 1, "name": "a", "sql": "select 1"}],
+            actor=SYSTEM,
+            now=timezone.now(),
+        )
+    assert not SpaceReservation.objects.exists()
