@@ -44,17 +44,23 @@ def committed_database(django_db_setup: None, django_db_blocker: Any, request: p
 
     A test that asks for this must not ask for ``db``.
     """
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    with django_db_blocker.unblock():
-        usual = _current_name()
-        name = f"{usual}_committed_{worker}"[:63]
-        _clone(_require_template(usual.removeprefix("test_").removesuffix(f"_{worker}")), name)
-        _use(name)
-        try:
-            yield database_url(name)
-        finally:
-            _use(usual)
-            _drop(name)
+    with django_db_blocker.unblock(), committed_clone(request.config) as url:
+        yield url
+
+
+@contextmanager
+def committed_clone(config: pytest.Config) -> Iterator[str]:
+    """In the block, this process uses a database that commits; yields its URL. For fixtures of a wider scope, too."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "main")
+    usual = _current_name()
+    name = f"{usual}_committed_{worker}"[:63]
+    _clone(_require_template(usual.removeprefix("test_").removesuffix(f"_{worker}")), name)
+    _use(name)
+    try:
+        yield database_url(name)
+    finally:
+        _use(usual)
+        _drop(name)
 
 
 @contextmanager

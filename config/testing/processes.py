@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,19 +64,24 @@ def worker_process(committed_database: str, tmp_path: Path) -> Iterator[StartWor
     """``worker_process(include="apps.x.tests.probe")`` starts a worker that imports those modules too, and waits for
     it. Every worker of the test is stopped at its end; a test starts as many as it wants, one after the other or
     together."""
+    with starting_workers(committed_database, tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def starting_workers(database: str, folder: Path) -> Iterator[StartWorker]:
+    """What the fixture ``worker_process`` yields, for fixtures of a wider scope; logs are written to ``folder``.
+
+    With ``pool="prefork"`` a process of its own carries the work out, and the worker replaces it when it dies.
+    """
     started: list[WorkerProcess] = []
 
-    def start(*, include: str = "", **environment: str) -> WorkerProcess:
-        log = tmp_path / f"worker-{len(started)}.log"
-        command = [sys.executable, "-m", "celery", "--app", "config.celery", "worker", "--pool", "solo"]
-        command += [
-            "--loglevel",
-            "INFO",
-            "--without-gossip",
-            "--without-mingle",
-            "--hostname",
-            f"probe{len(started)}@%h",
-        ]
+    def start(*, include: str = "", pool: str = "solo", **environment: str) -> WorkerProcess:
+        log = folder / f"worker-{len(started)}.log"
+        command = [sys.executable, "-m", "celery", "--app", "config.celery", "worker", "--pool", pool]
+        command += ["--concurrency", "1"]
+        command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        command += ["--hostname", f"probe{len(started)}@%h"]
         command += ["--include", include] if include else []
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own command
@@ -84,7 +90,7 @@ def worker_process(committed_database: str, tmp_path: Path) -> Iterator[StartWor
                 env={
                     **os.environ,
                     "DJANGO_SETTINGS_MODULE": "config.settings.test",
-                    "DATABASE_URL": committed_database,
+                    "DATABASE_URL": database,
                     "REDIS_KEY_PREFIX": settings.REDIS_KEY_PREFIX,
                     **environment,
                 },
@@ -97,9 +103,11 @@ def worker_process(committed_database: str, tmp_path: Path) -> Iterator[StartWor
         worker.wait_until_ready()
         return worker
 
-    yield start
-    for worker in started:
-        worker.stop()
+    try:
+        yield start
+    finally:
+        for worker in started:
+            worker.stop()
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 20.0) -> bool:
