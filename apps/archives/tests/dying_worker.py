@@ -1,7 +1,7 @@
 """A worker that kills itself (SIGKILL) at a point that is told.
 
 ``python -m apps.archives.tests.dying_worker <operation> <step> inside|after`` carries the operation out until then.
-``inside`` is behind the outside effect of the step, before its transaction or its record.
+``inside`` is behind the outside effect of the step, before its transaction is committed or its result recorded.
 """
 
 from __future__ import annotations

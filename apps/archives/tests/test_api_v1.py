@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from apps.applications.models import AccessPolicy, App
 from apps.archives.models import WorkspaceExport, WorkspaceImport
 from apps.archives.services.forgetting import expire_archives
-from apps.archives.tests.factories import bring, carry_out, export, members_of, publish_public_app, upload
+from apps.archives.tests.factories import bring, carry_out, export, forged, members_of, publish_public_app, upload
 from apps.audit.models import AuditEvent
+from apps.common.canonical_json import digest
+from apps.common.row_copies import decode_row
 from apps.common.tenancy import enter
 from apps.events.models import Event
 from apps.operations.models import Operation
@@ -317,3 +321,32 @@ def test_whoever_asked_tries_a_failed_import_again(
     again = carry_out(str(done.pk))
     assert again.status == "succeeded", again.error
     assert Workspace.objects.filter(pk=again.result["workspace"], status="active").exists()
+
+
+def test_an_archive_with_the_ids_of_anothers_release_changes_nothing_there(api: Any, workspace: Any) -> None:
+    """Ids are unique in a workspace only, and whoever writes an archive chooses them: what processes keep is apart."""
+    publish_public_app(workspace)
+    _, archive = export(api, workspace)
+    table = "applications_appversion"
+    record = next(said for said in json.loads(members_of(archive)[-1][1])["tables"] if said["name"] == table)
+
+    def rewrite(rows: bytes) -> bytes:
+        fields = rows[:-1].split(b"\t")
+        place = record["columns"].index("definition")
+        definition = json.loads(decode_row(rows[:-1], record["columns"])["definition"])
+        definition["page"]["blocks"][0]["text"] = "Written by hand."
+        step = definition["actions"]["double"]["workflow"]["steps"][0]
+        step["set"]["twice"]["expr"] = "inputs.n * 3.0"
+        with connection.cursor() as cursor:  # as PostgreSQL writes it
+            cursor.execute("SELECT %s::jsonb::text", [json.dumps(definition)])
+            fields[place] = cursor.fetchone()[0].replace("\\", "\\\\").encode()
+        fields[record["columns"].index("digest")] = digest(definition).encode()
+        return b"\t".join(fields) + b"\n"
+
+    done = bring(api, forged(archive, table=table, rows=rewrite), slug="forged")
+    assert done.status == "succeeded", done.error
+    shown = {slug: Client().get(f"/runtime/{slug}/doubler").content.decode() for slug in ("forged", workspace.slug)}
+    assert "Written by hand." in shown["forged"]
+    assert "Written by hand." not in shown[workspace.slug]
+    results = [run_app(f"/runtime/{slug}/doubler").json()["outputs"]["twice"] for slug in ("forged", workspace.slug)]
+    assert results == [63.0, 42.0]
