@@ -1,5 +1,5 @@
 """Databases, their servers and backups in the consoles, each noun in its own module."""
 
-from apps.databases.admin import restores
+from apps.databases.admin import migrations, restores
 
-__all__ = ["restores"]
+__all__ = ["migrations", "restores"]
