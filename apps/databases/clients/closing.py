@@ -12,12 +12,16 @@ drivers don't miss anything, its ``\\l`` and ``\\du`` are refused.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
 
 Server = psycopg.Connection[Any]
+
+#: How often a change of the catalog is tried that another one got in the way of, and the seconds in between.
+_TRIES, _PAUSE = 5, 0.2
 
 #: Other databases, their settings, sizes, comments; other sessions, what they do and hold.
 CATALOGS = (
@@ -99,22 +103,38 @@ def close_databases(server: Server) -> list[str]:
 
 
 def close_catalogs(inside: Server) -> None:
-    """Take from PUBLIC, in this database, what tells of others on the server or uses up what all of them share."""
-    with inside.transaction():
-        present = inside.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relname = ANY(%s)",
-            [[*CATALOGS, *COLUMNS]],
-        ).fetchall()
-        for (name,) in present:
-            catalog = sql.Identifier("pg_catalog", name)
-            inside.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(catalog))
-            if name in COLUMNS:
-                columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[name]))
-                inside.execute(sql.SQL("GRANT SELECT ({}) ON {} TO PUBLIC").format(columns, catalog))
-        functions = inside.execute(
-            "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
-            " AND proname LIKE ANY(%s)",
-            [[name.replace("_", r"\_") for name in FUNCTIONS]],
-        ).fetchall()
-        names = sql.SQL(", ").join(sql.SQL(name) for (name,) in functions)
-        inside.execute(sql.SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(names))
+    """Take from PUBLIC, in this database, what tells of others on the server or uses up what all of them share.
+
+    Vacuum writes to the same rows of the catalog at any time; PostgreSQL refuses the later one ("tuple concurrently
+    updated"), so it is tried again.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            with inside.transaction():
+                _close_catalogs(inside)
+        except errors.InternalError_:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _close_catalogs(inside: Server) -> None:
+    present = inside.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relname = ANY(%s)",
+        [[*CATALOGS, *COLUMNS]],
+    ).fetchall()
+    for (name,) in present:
+        catalog = sql.Identifier("pg_catalog", name)
+        inside.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(catalog))
+        if name in COLUMNS:
+            columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[name]))
+            inside.execute(sql.SQL("GRANT SELECT ({}) ON {} TO PUBLIC").format(columns, catalog))
+    functions = inside.execute(
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
+        " AND proname LIKE ANY(%s)",
+        [[name.replace("_", r"\_") for name in FUNCTIONS]],
+    ).fetchall()
+    names = sql.SQL(", ").join(sql.SQL(name) for (name,) in functions)
+    inside.execute(sql.SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(names))
