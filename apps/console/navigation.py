@@ -27,6 +27,18 @@ _PLATFORM = (
         ),
     ),
     (
+        "Databases",
+        (
+            ("Servers", "dns", "databases", "databaseserver"),
+            ("Databases", "database", "databases", "workspacedatabase"),
+            ("Backups", "backup", "databases", "backup"),
+            ("Backup schedules", "schedule", "databases", "backupschedule"),
+            ("Restores", "settings_backup_restore", "databases", "restore"),
+            ("Kept databases", "inventory_2", "databases", "keptdatabase"),
+            ("Migrations", "schema", "databases", "schemamigration"),
+        ),
+    ),
+    (
         "Work",
         (
             ("Operations", "manufacturing", "operations", "operation"),
@@ -74,6 +86,16 @@ _WORKSPACE = (
             ("Steps", "checklist", "workflows", "steprun"),
             ("Visits", "badge", "runtime", "session"),
             ("Visitor events", "monitoring", "runtime", "runtimeevent"),
+        ),
+    ),
+    (
+        "Database",
+        (
+            ("Database", "database", "databases", "workspacedatabase"),
+            ("Backups", "backup", "databases", "backup"),
+            ("Backup schedule", "schedule", "databases", "backupschedule"),
+            ("Kept databases", "inventory_2", "databases", "keptdatabase"),
+            ("Migrations", "schema", "databases", "schemamigration"),
         ),
     ),
     (

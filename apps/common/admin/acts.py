@@ -8,7 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from apps.common.actors import Actor
 from apps.common.permissions import Grant
@@ -26,6 +31,13 @@ class ActForm(forms.Form):
                 field.widget = UnfoldAdminTextInputWidget(attrs=field.widget.attrs)
             elif type(field.widget) is forms.NumberInput:
                 field.widget = UnfoldAdminIntegerFieldWidget(attrs=field.widget.attrs)
+            elif type(field.widget) is forms.PasswordInput:
+                field.widget = UnfoldAdminPasswordWidget(attrs=field.widget.attrs)
+
+    @classmethod
+    def values_of(cls, row: Any) -> dict[str, Any]:  # noqa: ARG003 - for those that override it
+        """What the form shows at first for this row: forms that change something show what it is."""
+        return {}
 
 
 class ReasonForm(ActForm):

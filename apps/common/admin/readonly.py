@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-from apps.common.admin.acts import Act, ActContext, contributed_acts
+from apps.common.admin.acts import Act, ActContext, ActForm, contributed_acts
 from apps.common.admin.sites import workspace_grant
 from apps.common.api.views import actor_of
 from apps.common.errors import AppRunError, InvalidInput
@@ -28,6 +28,9 @@ class ReadOnlyAdmin(ModelAdmin):
     """The base of both: lists with search, a page of values, acts."""
 
     acts: ClassVar[Sequence[Act]] = ()
+    #: What can be done at the table as a whole, such as adding a row; their context has no row.
+    table_acts: ClassVar[Sequence[Act]] = ()
+    list_before_template = "console/acts.html"
     list_per_page = 50
     show_full_result_count = False
     show_facets = False
@@ -97,7 +100,13 @@ class ReadOnlyAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """The list, called what it holds: "select one to view" is advice that nobody needs."""
         name = str(self.opts.verbose_name_plural)
-        return super().changelist_view(request, {"title": name[:1].upper() + name[1:], **(extra_context or {})})
+        shown = [
+            {"act": act, "url": reverse(self._act_url_name(act))}
+            for act in self.table_acts
+            if self.may_act(request, act)
+        ]
+        context = {"acts": shown, "title": name[:1].upper() + name[1:], **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
@@ -119,7 +128,15 @@ class ReadOnlyAdmin(ModelAdmin):
             )
             for act in self.all_acts()
         ]
-        return [*acts, *super().get_urls()]
+        table_acts = [
+            path(
+                f"act/{act.name}/",
+                self.admin_site.admin_view(self._act_view(act)),
+                name=self._act_url_name(act).partition(":")[2],
+            )
+            for act in self.table_acts
+        ]
+        return [*table_acts, *acts, *super().get_urls()]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         return {
@@ -132,19 +149,22 @@ class ReadOnlyAdmin(ModelAdmin):
         return f"admin:{self.opts.app_label}_{self.opts.model_name}_act_{act.name}"
 
     def _act_view(self, act: Act) -> Any:
-        def view(request: HttpRequest, object_id: str) -> HttpResponse:
-            row = self.get_object(request, unquote(object_id))
-            if row is None:
+        table = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+
+        def view(request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+            row = self.get_object(request, unquote(object_id)) if object_id else None
+            if object_id and row is None:
                 raise Http404
             if not self.may_act(request, act):
                 raise PermissionDenied
-            back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
-            form = act.form(request.POST if request.method == "POST" else None)
+            back = reverse(f"{table}_change", args=[object_id]) if object_id else reverse(f"{table}_changelist")
+            initial = act.form.values_of(row) if row is not None else {}
+            form = act.form(request.POST if request.method == "POST" else None, initial=initial)
             if request.method == "POST" and form.is_valid():
                 try:
                     sentence = act.run(_context(request, row), **form.cleaned_data)
                 except AppRunError as error:
-                    form.add_error(None, _sentence(error))
+                    _show_errors(form, error)
                 else:
                     self.message_user(request, sentence, messages.SUCCESS)
                     return HttpResponseRedirect(back)
@@ -152,7 +172,7 @@ class ReadOnlyAdmin(ModelAdmin):
                 **self.admin_site.each_context(request),
                 "title": act.label,
                 "opts": self.opts,
-                "row": row,
+                "row": row if object_id else self.opts.verbose_name_plural,
                 "act": act,
                 "form": form,
                 "back": back,
@@ -209,6 +229,16 @@ class WorkspaceAdmin(ReadOnlyAdmin):
 
 def _context(request: HttpRequest, row: Any) -> ActContext:
     return ActContext(row=row, actor=actor_of(request), now=timezone.now(), grant=workspace_grant(request))
+
+
+def _show_errors(form: ActForm, error: AppRunError) -> None:
+    """Each error beside the field that it points at; what points at none stands above the form."""
+    faults = error.errors if isinstance(error, InvalidInput) else ()
+    for fault in faults:
+        name = fault.pointer.removeprefix("/")
+        form.add_error(name if name in form.fields else None, fault.detail)
+    if not faults:
+        form.add_error(None, error.detail)
 
 
 def _sentence(error: AppRunError) -> str:
