@@ -23,6 +23,7 @@ from django_prometheus.exports import ExportToDjangoView
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from apps.common.stored_metrics import export_stored_metrics
 from config.celery import app
 from config.env import is_loopback
 
@@ -59,10 +60,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """What this process counts, for those who may know."""
+    """What the web processes count, and what stands in the database, for those who may know."""
     if not may_read_metrics(request):
         return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", status=401, content_type="text/plain")
     answer: HttpResponse = ExportToDjangoView(request)
+    answer.content += export_stored_metrics()
     return answer
 
 

@@ -12,4 +12,5 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         import_module("apps.operations.checks")
         import_module("apps.operations.permissions")
+        import_module("apps.operations.services.metrics")
         import_module("apps.operations.api.v1.showing")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 
-from apps.common.models import TimestampedModel
+from apps.common.models import TimestampedModel, UUIDModel
 from apps.common.states import StatefulModel
 from apps.operations.querysets import OperationQuerySet
-from apps.operations.states import FINISHED, OPERATION_TRANSITIONS, OperationStatus
+from apps.operations.states import FINISHED, OPERATION_TRANSITIONS, OperationStatus, Outcome
 
 
 class Operation(StatefulModel, TimestampedModel):
@@ -39,6 +40,9 @@ class Operation(StatefulModel, TimestampedModel):
     lease_owner = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField()
+    waiting_since = models.DateTimeField(
+        db_default=Now(), help_text="When it last became due; being found busy or unknown doesn't begin it anew."
+    )
     waits_for_target = models.BooleanField(default=False, help_text="Another operation on its target was running.")
     cancel_requested = models.BooleanField(default=False)
     error = models.JSONField(null=True)
@@ -66,6 +70,12 @@ class Operation(StatefulModel, TimestampedModel):
             models.Index(
                 fields=["lease_until"], condition=models.Q(status=OperationStatus.RUNNING), name="operation_leases"
             ),
+            models.Index(
+                fields=["-finished_at", "-id"],
+                condition=models.Q(status=OperationStatus.FAILED),
+                name="operation_failures",
+            ),
+            models.Index(fields=["-created_at", "-id"], name="operation_newest"),
             models.Index(fields=["workspace_id", "-created_at", "-id"], name="operation_by_workspace"),
             models.Index(fields=["target_kind", "target_id", "-created_at"], name="operation_by_target"),
         ]
@@ -78,3 +88,19 @@ class Operation(StatefulModel, TimestampedModel):
     @property
     def is_finished(self) -> bool:
         return self.status in FINISHED
+
+
+class OperationTally(UUIDModel):
+    """How often operations of a kind came to an outcome: the sum over all rows of the kind and the outcome.
+
+    Each ending adds a row, in its own transaction, so that nobody waits for another's count; now and then a job folds
+    them together. Operations are forgotten after a time; what was counted stays.
+    """
+
+    kind = models.CharField(max_length=60)
+    outcome = models.CharField(max_length=12, choices=Outcome)
+    count = models.PositiveBigIntegerField(default=1)
+    seconds = models.FloatField(default=0, help_text="From the first claim to the end, added up.")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.outcome} {self.count}"

@@ -15,6 +15,16 @@ class OperationStatus(TextChoices):
 
 _S = OperationStatus
 
+
+class Outcome(TextChoices):
+    """What an attempt at an operation, or waiting for one, led to."""
+
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELED = "canceled", "Canceled"
+    POSTPONED = "postponed", "Failed for now, to be tried again"
+
+
 #: Those that nothing happens to any more, unless somebody retries a failed one.
 FINISHED = frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELED})
 PENDING = frozenset({_S.QUEUED, _S.RUNNING})

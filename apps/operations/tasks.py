@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.operations.services.engine import run_operation
 from apps.operations.services.retention import forget_finished_operations
 from apps.operations.services.sweep import sweep_operations
+from apps.operations.services.tallies import fold_tallies
 
 
 @shared_task(name="operations.run")
@@ -27,3 +28,8 @@ def sweep() -> None:
 @shared_task(name="operations.forget_finished")
 def forget_finished() -> None:
     forget_finished_operations(now=timezone.now())
+
+
+@shared_task(name="operations.fold_tallies")
+def fold() -> None:
+    fold_tallies()

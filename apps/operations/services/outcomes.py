@@ -17,7 +17,8 @@ from apps.common.tenancy import enter_public
 from apps.operations.errors import LeaseLost
 from apps.operations.models import Operation
 from apps.operations.services.requests import run_hook, wake_worker
-from apps.operations.states import OperationStatus
+from apps.operations.services.tallies import count_outcome
+from apps.operations.states import OperationStatus, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ def finish(operation: Operation, *, result: Mapping[str, Any] | None, now: datet
             lease_until=None,
             finished_at=now,
         )
+        count_outcome(row, Outcome.SUCCEEDED)
         _wake_those_who_wait(row)
 
 
@@ -72,6 +74,7 @@ def stop(operation: Operation, *, now: datetime) -> None:
             finished_at=now,
         )
         run_hook(row, "on_canceled", now=now)
+        count_outcome(row, Outcome.CANCELED)
         _wake_those_who_wait(row)
 
 
@@ -94,6 +97,7 @@ def settle_failure(row: Operation, failure: Failure, *, step: str, now: datetime
             finished_at=now,
         )
         run_hook(row, "on_canceled", now=now)
+        count_outcome(row, Outcome.CANCELED)
     elif failure.is_final or failures >= settings.OPERATION_MAX_ATTEMPTS:
         row.move_to(
             OperationStatus.FAILED,
@@ -104,6 +108,7 @@ def settle_failure(row: Operation, failure: Failure, *, step: str, now: datetime
             finished_at=now,
         )
         run_hook(row, "on_failed", now=now)
+        count_outcome(row, Outcome.FAILED)
         log.error("operation_failed", operation=str(row.pk), kind=row.kind, code=failure.code, step=step)
     else:
         pause = back_off(failures) if failure.retry_after is None else failure.retry_after
@@ -114,7 +119,9 @@ def settle_failure(row: Operation, failure: Failure, *, step: str, now: datetime
             error=error,
             lease_until=None,
             next_attempt_at=now + pause,
+            waiting_since=now + pause,
         )
+        count_outcome(row, Outcome.POSTPONED)
         if pause <= _MESSAGE_DELAY_MAX:
             wake_worker(row, delay=pause.total_seconds())
     _wake_those_who_wait(row)

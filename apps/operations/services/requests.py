@@ -17,7 +17,8 @@ from apps.operations.errors import OperationFinished, OperationNotFound, TooLate
 from apps.operations.models import Operation
 from apps.operations.services.contexts import context_of
 from apps.operations.services.kinds import Hook, find_kind, require_kind
-from apps.operations.states import PENDING, OperationStatus
+from apps.operations.services.tallies import count_outcome
+from apps.operations.states import PENDING, OperationStatus, Outcome
 
 
 def request_operation(
@@ -47,6 +48,7 @@ def request_operation(
             priority=priority,
             steps=[{"name": name, "done_at": None, "result": None} for name in definition.steps()],
             next_attempt_at=not_before or now,
+            waiting_since=not_before or now,
             requested_by=actor.as_json(),
             message="Waiting for a worker.",
         )
@@ -99,6 +101,7 @@ def cancel_operation(*, operation_id: UUID, actor: Actor, now: datetime) -> Oper
         if operation.status == OperationStatus.QUEUED:
             operation.move_to(OperationStatus.CANCELED, finished_at=now, message="Canceled before a worker took it up.")
             run_hook(operation, "on_canceled", now=now)
+            count_outcome(operation, Outcome.CANCELED)
         elif not operation.cancel_requested:
             operation.cancel_requested = True
             operation.message = "Will stop before the next step."
@@ -120,6 +123,7 @@ def retry_operation(*, operation_id: UUID, actor: Actor, now: datetime) -> Opera
             error=None,
             cancel_requested=False,
             next_attempt_at=now,
+            waiting_since=now,
             finished_at=None,
             message="Waiting for a worker.",
         )

@@ -61,6 +61,7 @@ CELERY_BEAT_SCHEDULE = {
     "invitations-expire": _every(timedelta(hours=1), "workspaces.expire_invitations"),
     "common-forget": _every(timedelta(hours=1), "common.forget"),
     "operations-forget-finished": _every(timedelta(hours=1), "operations.forget_finished"),
+    "operations-fold-tallies": _every(timedelta(minutes=10), "operations.fold_tallies"),
     "events-forget-relayed": _every(timedelta(hours=1), "events.forget_relayed"),
     "audit-shorten-platform-trail": _every(timedelta(hours=1), "audit.shorten_platform_trail"),
     "workspaces-sweep-due-work": _every(timedelta(seconds=15), "workspaces.sweep_due_work"),

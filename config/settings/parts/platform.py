@@ -121,6 +121,9 @@ DATABASE_STATEMENT_LIMIT = timedelta(minutes=2)
 DATABASE_IDLE_TRANSACTION_LIMIT = timedelta(minutes=2)
 DATABASE_TRANSACTION_LIMIT = timedelta(minutes=30)
 
+# Watching
+METRICS_TIMEOUT = timedelta(seconds=2)
+
 # Parts that are down
 REDIS_PAUSE = timedelta(seconds=5)
 SESSION_CACHE_LIFETIME = timedelta(minutes=5)
