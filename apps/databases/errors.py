@@ -209,3 +209,56 @@ class KeptDatabaseInUse(Conflict):
 
     code = "kept_database_in_use"
     detail = "This database is being put back."
+
+
+class BackupBroken(Conflict):
+    """What is in the storage isn't what was stored; the detail says what differs."""
+
+    code = "backup_broken"
+
+
+class BackupFileMissing(BackupBroken):
+    """A file of a backup isn't in the storage."""
+
+    code = "backup_file_missing"
+    detail = "A file of this backup is missing in the storage."
+
+
+class BackupNeeded(Conflict):
+    """The last proved backup of a database that exists can't be deleted."""
+
+    code = "last_proved_backup"
+    detail = "This is the last backup that was proved restorable. Prove a newer one first."
+
+
+class BackupInUse(Conflict):
+    """A backup that is being made, proved or restored can't be deleted."""
+
+    code = "backup_in_use"
+    detail = "This backup is being made or used. Wait for that to end, or cancel it."
+
+
+class DumpFailed(Unavailable):
+    """``pg_dump`` ended badly; the detail has its own sentence. Tried again."""
+
+    code = "dump_failed"
+
+
+class StorageUnavailable(Unavailable):
+    """The storage of backups doesn't answer, or refuses."""
+
+    code = "backup_storage_unavailable"
+    detail = "The storage of backups doesn't answer now."
+
+
+class StorageFull(Unavailable):
+    """The storage of backups has no room left."""
+
+    code = "backup_storage_full"
+    detail = "The storage of backups is full. An operator has to make room."
+
+
+class VersionsDontFit(Conflict):
+    """A backup that the server, or the programs here, are too old for."""
+
+    code = "versions_do_not_fit"

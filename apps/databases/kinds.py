@@ -2,11 +2,15 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.common.metering import declare_gauge
 from apps.databases.selectors.databases import count_databases, used_bytes
 from apps.databases.services import deletion, migration_steps, provisioning, rotation
+from apps.databases.services.backups import expiry, proving
+from apps.databases.services.backups import steps as backups
+from apps.databases.services.backups.requests import stored_bytes
 from apps.databases.services.migration_requests import KIND as MIGRATE
 from apps.databases.services.restores.requests import end_restore, fail_restore, revive_restore
 from apps.databases.services.restores.steps import COPY_STEPS, RESTORE_STEPS, SWAP_BACK_STEPS
@@ -25,6 +29,10 @@ declare_event("database.copied", "A backup was restored beside the live database
 declare_event("database.created", "A workspace's database can be used")
 declare_event("database.rotated", "A workspace's database has another login; data.login names it")
 declare_event("database.deleting", "A database was closed; until data.delete_after its deletion can be undone")
+declare_event("backup.stored", "A backup of the workspace's database is stored; data.kind says why it was made")
+declare_event("backup.proved", "A backup was restored into a scratch database and is what was backed up")
+declare_event("backup.unusable", "A backup can't be restored; data.reason says why")
+declare_event("backup.refused", "A scheduled backup could not be made; data.code and data.detail say why")
 declare_event("database.deleted", "A database is gone from its server; its backups are kept as long as they would be")
 
 declare_event("database.migrated", "Migrations were applied; data.revision is the last one")
@@ -34,6 +42,7 @@ declare_event("database.session_ended", "A session of the workspace's login took
 
 declare_gauge("databases", count_databases)
 declare_gauge("database.bytes", used_bytes)
+declare_gauge("backup.bytes", stored_bytes)
 
 # Whatever changes a database as a whole is of the group "database": one at a time.
 register_kind(
@@ -106,6 +115,43 @@ register_kind(
     group="database_logins",
     queue="databases",
     steps=[Step("admit", deletion.admit_step, "Opening or closing the database.", cancelable=False)],
+)
+# Backups exclude each other. They wait neither for a restore nor for a rotation: a dump sees one moment, and a swap of
+# databases ends it, so that it is made again.
+register_kind(
+    "databases.backup",
+    title="Back up a database",
+    target_kind="database",
+    group="database_backup",
+    queue="backups",
+    steps=[
+        Step("check", backups.check_step, "Checking versions and storage."),
+        Step("dump", backups.dump_step, "Dumping, compressing and sealing.", time_limit=settings.BACKUP_TIME_LIMIT),
+        Step("verify", backups.verify_step, "Reading back what was stored.", time_limit=settings.BACKUP_TIME_LIMIT),
+        Step("manifest", backups.manifest_step, "Writing the manifest."),
+        Step("record", backups.record_step, "Writing down the backup.", cancelable=False),
+    ],
+    on_failed=backups.give_up,
+    on_canceled=backups.give_up,
+    on_retried=backups.refuse_retry,
+)
+register_kind(
+    "databases.prove",
+    title="Prove a backup",
+    target_kind="backup",
+    queue="backups",
+    steps=[
+        Step("check", proving.check_step, "Checking versions."),
+        Step("load", proving.load_step, "Restoring into a scratch database.", time_limit=settings.BACKUP_TIME_LIMIT),
+        Step("compare", proving.compare_step, "Comparing every table.", time_limit=settings.BACKUP_TIME_LIMIT),
+        Step("clear", proving.clear_step, "Dropping the scratch database."),
+        Step("record", proving.record_step, "Writing down what was found.", cancelable=False),
+    ],
+)
+register_purge_step(
+    "backups",
+    "Deleting the backups of the workspace's database.",
+    lambda workspace: expiry.purge_backups(workspace_id=workspace.id),
 )
 register_purge_step(
     "databases",

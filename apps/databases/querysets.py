@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from django.db import models
 
-from apps.databases.states import PRESENT, USABLE, DatabaseStatus, ServerStatus
+from apps.databases.states import PRESENT, USABLE, BackupStatus, DatabaseStatus, ServerStatus
 
 if TYPE_CHECKING:
     from apps.databases.models import (  # noqa: F401
@@ -68,6 +68,15 @@ class BackupQuerySet(models.QuerySet["Backup"]):
     def usable(self) -> Self:
         """Those that one can restore from."""
         return self.filter(status__in=USABLE)
+
+    def with_dead_files(self, now: datetime, *, keep_expired: timedelta, keep_unusable: timedelta) -> Self:
+        """Those whose files nobody needs any more. Expired ones are kept until whoever was reading has ended,
+        unusable ones longer, to be looked into."""
+        ended = models.Q(status=BackupStatus.EXPIRED, expires_at__lte=now - keep_expired)
+        looked_into = models.Q(updated_at__lte=now - keep_unusable) | models.Q(expires_at__lte=now)
+        return self.filter(deleted_at=None).filter(
+            models.Q(status=BackupStatus.FAILED) | ended | models.Q(looked_into, status=BackupStatus.UNUSABLE)
+        )
 
 
 class BackupScheduleQuerySet(models.QuerySet["BackupSchedule"]):

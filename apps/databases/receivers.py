@@ -7,7 +7,9 @@ from typing import Any
 from django.dispatch import receiver
 
 from apps.common.tenancy import enter_public
+from apps.databases.services.backups.schedules import make_default_schedule
 from apps.databases.services.deletion import follow_workspace
+from apps.databases.signals import database_ready
 from apps.workspaces.signals import (
     workspace_activated,
     workspace_closing,
@@ -24,3 +26,9 @@ def follow(sender: type, workspace: Any, actor: Any, now: Any, **kwargs: Any) ->
     """The database of a workspace that isn't active lets no login in."""
     with enter_public():
         follow_workspace(workspace=workspace, actor=actor, now=now)
+
+
+@receiver(database_ready, dispatch_uid="databases.schedule_backups")
+def schedule_backups(sender: type, database: Any, now: Any, **kwargs: Any) -> None:
+    """Every database is backed up daily from the beginning."""
+    make_default_schedule(database=database, now=now)

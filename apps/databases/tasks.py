@@ -5,6 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from apps.databases.services.backups.expiry import sweep_backups
+from apps.databases.services.backups.proving import sweep_scratch_databases
+from apps.databases.services.backups.schedules import request_due_backups
 from apps.databases.services.restores.kept import drop_expired_databases
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
 from apps.databases.services.restores.swapping import open_overdue_fences
@@ -54,3 +57,14 @@ def watch() -> None:
 @shared_task(name="databases.sweep_reservations")
 def sweep() -> None:
     sweep_reservations(now=timezone.now())
+
+
+@shared_task(name="databases.request_backups")
+def request_backups() -> None:
+    request_due_backups(now=timezone.now())
+
+
+@shared_task(name="databases.sweep_backups")
+def sweep_backups_task() -> None:
+    sweep_backups(now=timezone.now())
+    sweep_scratch_databases()

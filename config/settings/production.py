@@ -9,6 +9,7 @@ from config.settings.base import (
     SECRET_KEY,
     SECRETS_KEYS,
     SECRETS_KEYS_FILE,
+    STORAGES,
     env,
 )
 
@@ -22,7 +23,7 @@ SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    **STORAGES,
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from apps.common.ids import new_id
 from apps.common.models import TimestampedModel
 from apps.common.states import StatefulModel
 from apps.databases.querysets import BackupQuerySet, BackupScheduleQuerySet
@@ -26,6 +27,7 @@ class Backup(StatefulModel, TimestampedModel):
     workspace_id = models.UUIDField()
     kind = models.CharField(max_length=16, choices=BackupKind, default=BackupKind.MANUAL)
     status = models.CharField(max_length=10, choices=BackupStatus, default=BackupStatus.RUNNING)
+    operation_id = models.UUIDField(default=new_id, db_index=True, help_text="Of the operation that makes it.")
     storage_key = models.CharField(max_length=255, unique=True, help_text="The folder of its files in the storage.")
     sealed_key = models.TextField(blank=True, help_text="The data key of the sealed dump, wrapped.")
     size_bytes = models.PositiveBigIntegerField(default=0, help_text="As stored.")
@@ -39,6 +41,7 @@ class Backup(StatefulModel, TimestampedModel):
     stored_at = models.DateTimeField(null=True, blank=True)
     proved_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, help_text="When its files were deleted.")
 
     objects = BackupQuerySet.as_manager()
 
@@ -47,6 +50,7 @@ class Backup(StatefulModel, TimestampedModel):
         indexes = [
             models.Index(fields=["workspace_id", "-started_at", "-id"], name="backup_by_workspace"),
             models.Index(fields=["database", "status", "-stored_at"], name="backup_by_database"),
+            models.Index(fields=["status"], condition=models.Q(deleted_at=None), name="backup_with_files"),
         ]
 
     def __str__(self) -> str:
@@ -65,6 +69,9 @@ class BackupSchedule(TimestampedModel):
     keep_count = models.PositiveSmallIntegerField(null=True, blank=True)
     keep_days = models.PositiveSmallIntegerField(null=True, blank=True)
     keep_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    prove_every_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="How old the last proof may get; 0 proves every scheduled one, empty none."
+    )
     next_run_at = models.DateTimeField(null=True, blank=True)
     last_run_at = models.DateTimeField(null=True, blank=True)
 

@@ -11,3 +11,13 @@ from apps.operations.models import Operation
 def pending_operations(ids: Collection[UUID]) -> set[UUID]:
     """Those of ``ids`` that wait or run."""
     return set(Operation.objects.pending().filter(pk__in=ids).values_list("pk", flat=True))
+
+
+def has_pending(*, target_kind: str, target_id: UUID | str) -> bool:
+    """Whether any operation on this target waits or runs."""
+    return Operation.objects.pending().on_target(target_kind, target_id).exists()
+
+
+def pending_of_kind(kind: str) -> set[UUID]:
+    """All operations of this kind that wait or run."""
+    return set(Operation.objects.pending().filter(kind=kind).values_list("pk", flat=True))

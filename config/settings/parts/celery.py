@@ -68,6 +68,8 @@ CELERY_BEAT_SCHEDULE = {
     "workspaces-begin-missing-retention": _every(timedelta(hours=1), "workspaces.begin_missing_retention"),
     "databases-tend": _every(platform.DATABASE_TEND_INTERVAL, "databases.tend"),
     "databases-check-servers": _every(platform.DATABASE_SERVER_CHECK_INTERVAL, "databases.check_servers"),
+    "databases-request-backups": _every(timedelta(minutes=1), "databases.request_backups"),
+    "databases-sweep-backups": _every(timedelta(hours=1), "databases.sweep_backups"),
     "decisions-forget": _every(timedelta(hours=1), "access.delete_old_decisions"),
     "databases-open-fenced": _every(timedelta(seconds=15), "databases.open_fenced"),
     "databases-settle-restores": _every(timedelta(minutes=1), "databases.settle_restores"),

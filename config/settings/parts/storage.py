@@ -7,6 +7,7 @@ from redis.retry import Retry
 
 from config.env import ROOT, env
 from config.settings.parts.celery import REDIS_URL
+from config.storage_urls import backup_storage
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(ROOT / ".local"))).resolve()
 
@@ -36,16 +37,11 @@ STATICFILES_DIRS = [ROOT / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # Backups and archives: sealed before they get here. Apart from what visitors could ever be served.
-    "backups": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": str(DATA_DIR / "backups"),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    "backups": backup_storage(env.str("BACKUP_STORAGE_URL", default=""), folder=str(DATA_DIR / "backups")),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+#: Where a proof keeps the dump for as long as it loads it.
+BACKUP_SCRATCH_FOLDER = env.str("BACKUP_SCRATCH_FOLDER", default=str(DATA_DIR / "proofs"))
 #: Where a restore keeps the dump for as long as it loads it: on a disk with room for the largest database.
 DATABASE_RESTORE_FOLDER = env.str("DATABASE_RESTORE_FOLDER", default=str(DATA_DIR / "restores"))
 WHITENOISE_USE_FINDERS = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 
-from apps.databases.clients.postgres import environment_of, open_connection
+from apps.databases.clients.postgres import environment_of, open_connection, without_libpq
 from apps.databases.clients.programs import PostgresProgram, find_program
 from apps.databases.errors import ServerUnavailable
 from apps.databases.models import DatabaseServer
@@ -80,6 +81,15 @@ def libpq_environment(
     return environment_of(
         admin_dsn(server), dbname=database, connect_timeout=settings.DATABASE_SERVER_CONNECT_TIMEOUT, **login
     )
+
+
+def child_environment(
+    server: DatabaseServer, *, database: str, user: str | None = None, password: str | None = None
+) -> dict[str, str]:
+    """The whole environment of such a child process: ours, but for what libpq would read from it, and with messages
+    in English."""
+    ours = without_libpq(os.environ)
+    return {**ours, "LC_ALL": "C", **libpq_environment(server, database=database, user=user, password=password)}
 
 
 def require_program(

@@ -1,0 +1,97 @@
+"""The storage of backups: Django's storage ``backups``, with its many failures as facts of ours."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage, storages
+
+from apps.databases.errors import BackupFileMissing, StorageFull, StorageUnavailable
+
+_MISSING = frozenset({"404", "NoSuchKey"})
+
+
+def store() -> Storage:
+    """Where backups lie: a folder by default, any storage of Django's by setting."""
+    return storages["backups"]
+
+
+def require_storage() -> None:
+    """Write, read back and delete a few bytes. Raises StorageUnavailable, StorageFull."""
+    name = "probe/reachable"
+    save_file(name, ContentFile(b"AppRun was here.", name=name))
+    with open_file(name) as file:
+        if file.read(64) != b"AppRun was here.":
+            raise StorageUnavailable("The storage of backups doesn't give back what was put there.")
+    delete_file(name)
+
+
+def save_file(name: str, content: Any) -> None:
+    """Store what ``content`` gives, under exactly this name, whole or not at all; replaces what was there.
+
+    An error that ``content`` raises goes through. Raises StorageUnavailable, StorageFull.
+    """
+    with _explained():
+        stored = store().save(name, content)
+    if stored != name:
+        store().delete(stored)
+        raise StorageUnavailable(f"The storage of backups stores {name} under another name.")
+
+
+@contextmanager
+def open_file(name: str) -> Iterator[IO[bytes]]:
+    """The file, to be read from its beginning. Raises BackupFileMissing, StorageUnavailable."""
+    with _explained():
+        file = store().open(name, "rb")
+    with file, _explained():
+        yield file
+
+
+def file_size(name: str) -> int:
+    """Bytes. Raises BackupFileMissing, StorageUnavailable."""
+    with _explained():
+        return int(store().size(name))
+
+
+def delete_file(name: str) -> None:
+    """Nothing when it is gone. Raises StorageUnavailable."""
+    with _explained():
+        store().delete(name)
+
+
+def delete_folder(folder: str) -> None:
+    """Delete all files in a folder, half-written ones too. Safe to repeat. Raises StorageUnavailable."""
+    with _explained():
+        storage = store()
+        try:
+            names = storage.listdir(folder)[1]
+        except FileNotFoundError:
+            names = []
+        for name in names:
+            storage.delete(f"{folder}/{name}")
+        if hasattr(storage, "delete_parts"):
+            storage.delete_parts(folder)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BackupFileMissing from error
+    except ClientError as error:
+        if str(error.response.get("Error", {}).get("Code")) in _MISSING:
+            raise BackupFileMissing from error
+        raise StorageUnavailable(f"The storage of backups refused: {error}"[:300]) from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise StorageUnavailable(f"The storage of backups doesn't answer: {error}"[:300]) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull from error
+        raise StorageUnavailable(f"The storage of backups failed: {error.strerror or error}"[:300]) from error
