@@ -72,14 +72,14 @@ def worker_process(committed_database: str, tmp_path: Path) -> Iterator[StartWor
 def starting_workers(database: str, folder: Path) -> Iterator[StartWorker]:
     """What the fixture ``worker_process`` yields, for fixtures of a wider scope; logs are written to ``folder``.
 
-    With ``pool="prefork"`` a process of its own carries the work out, and the worker replaces it when it dies.
+    With ``pool="prefork"`` two processes of its own carry the work out, and the worker replaces those that die.
     """
     started: list[WorkerProcess] = []
 
     def start(*, include: str = "", pool: str = "solo", **environment: str) -> WorkerProcess:
         log = folder / f"worker-{len(started)}.log"
         command = [sys.executable, "-m", "celery", "--app", "config.celery", "worker", "--pool", pool]
-        command += ["--concurrency", "1"]
+        command += ["--concurrency", "1" if pool == "solo" else "2"]
         command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
         command += ["--hostname", f"probe{len(started)}@%h"]
         command += ["--include", include] if include else []

@@ -6,6 +6,7 @@ registers. A registered kind without one fails that test.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pytest
 
 from apps.operations.models import Operation
 from config.env import ROOT
+from config.testing.processes import wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Scenario:
         """The operation of this kind that stands for the target, when its service doesn't return it."""
         return Operation.objects.get(kind=kind, target_id=str(target_id))
 
+    def await_worker(self, operation: Any) -> None:
+        """Let the worker carry out what is not what the scenario is about."""
+        assert wait_for(lambda: Operation.objects.get(pk=operation.pk).status == "succeeded"), operation
+
     def check_while_dead(self) -> None:
         """Assert what people rely on while nobody is at it: that the live database serves, that a login works."""
 
@@ -97,8 +103,9 @@ def scenario_of(kind: str) -> Callable[[type[S]], type[S]]:
 
 def load_scenarios() -> dict[str, type[Scenario]]:
     """The scenarios of all apps, by the kind of operation."""
-    for path in sorted(ROOT.glob("apps/*/tests/scenarios*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        pytest.register_assert_rewrite(name)
+    found = sorted(ROOT.glob("apps/*/tests/scenarios*.py"))
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in found]
+    pytest.register_assert_rewrite(*(name for name in names if name not in sys.modules))
+    for name in names:
         import_module(name)
     return dict(_scenarios)

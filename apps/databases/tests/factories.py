@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.utils import timezone
 from psycopg import conninfo, sql
@@ -53,7 +55,10 @@ def add_suite_server(*, name: str = "", **fields: Any) -> DatabaseServer:
 
 def provision(workspace: Any, **fields: Any) -> WorkspaceDatabase:
     """A ready database of the workspace, really made by the steps of its operation, in this process."""
-    operation = create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
+    with transaction.atomic():
+        operation = create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
+        # Where a real worker is about, it leaves this one alone.
+        Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
     run_steps(operation)
     Operation.objects.filter(pk=operation.pk).delete()
     WorkspaceDatabase.objects.filter(pk=operation.target_id).update(**fields)
