@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from apps.accounts.tests.factories import UserFactory
 from apps.databases.tests.factories import add_suite_server, dropping_databases, provision
 from apps.workspaces.tests.factories import create_test_workspace
+from config.storage_urls import backup_storage
 
 
 @pytest.fixture
@@ -21,6 +24,15 @@ def database_server(request: pytest.FixtureRequest) -> Iterator[Any]:
     request.getfixturevalue("committed_database" if "committed_database" in request.fixturenames else "db")
     with dropping_databases():
         yield add_suite_server()
+
+
+@pytest.fixture
+def backup_folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """A storage of backups of the test's own: its folder."""
+    settings.BACKUP_SCRATCH_FOLDER = str(tmp_path / "proofs")
+    storage = backup_storage("", folder=str(tmp_path / "backups"))
+    with override_settings(STORAGES={**settings.STORAGES, "backups": storage}):
+        yield tmp_path / "backups"
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """Databases, their servers and backups in the consoles, each noun in its own module."""
 
-from apps.databases.admin import databases, migrations, restores, servers
+from apps.databases.admin import backups, databases, migrations, restores, servers
 
-__all__ = ["databases", "migrations", "restores", "servers"]
+__all__ = ["backups", "databases", "migrations", "restores", "servers"]

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.files.storage import storages
-from django.test import override_settings
 from django.utils import timezone
 
 from apps.common.actors import SYSTEM
@@ -55,13 +54,8 @@ INSERT INTO app.twice SELECT generate_series(1, 10);
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """A storage of the test's own."""
-    settings.BACKUP_SCRATCH_FOLDER = str(tmp_path / "proofs")
-    options = {"location": str(tmp_path / "backups"), "directory_permissions_mode": 0o700}
-    backend = {"BACKEND": "apps.common.storages.AtomicFileSystemStorage", "OPTIONS": options}
-    with override_settings(STORAGES={**settings.STORAGES, "backups": backend}):
-        yield tmp_path / "backups"
+def folder(backup_folder: Path) -> Path:
+    return backup_folder
 
 
 @pytest.fixture
