@@ -112,9 +112,10 @@ def publish_step(context: StepContext) -> dict[str, Any]:
     now = context.clock()
     with transaction.atomic():
         row = WorkspaceDatabase.objects.select_for_update().get(pk=database.pk)
-        row.move_to(DatabaseStatus.READY, secret_version=1, rotated_at=now)
-        emit_event(type="database.created", workspace_id=row.workspace_id, data={"database": str(row.pk)}, now=now)
-        database_ready.send(sender=WorkspaceDatabase, database=row, actor=context.actor, now=now)
+        if row.status != DatabaseStatus.READY:  # else a worker that was thought dead came first
+            row.move_to(DatabaseStatus.READY, secret_version=1, rotated_at=now)
+            emit_event(type="database.created", workspace_id=row.workspace_id, data={"database": str(row.pk)}, now=now)
+            database_ready.send(sender=WorkspaceDatabase, database=row, actor=context.actor, now=now)
     return {"database": str(database.pk)}
 
 
