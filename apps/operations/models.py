@@ -25,6 +25,7 @@ class Operation(StatefulModel, TimestampedModel):
 
     kind = models.CharField(max_length=60)
     group = models.CharField(max_length=60, help_text="Kinds of one group exclude each other on a target.")
+    queue = models.CharField(max_length=40, default="default", help_text="Whose workers carry it out.")
     workspace_id = models.UUIDField(null=True)
     target_kind = models.CharField(max_length=40)
     target_id = models.CharField(max_length=80)
@@ -68,6 +69,11 @@ class Operation(StatefulModel, TimestampedModel):
                 name="operation_due",
             ),
             models.Index(
+                fields=["queue", "workspace_id", "-priority", "next_attempt_at", "id"],
+                condition=models.Q(status=OperationStatus.QUEUED),
+                name="operation_turns",
+            ),
+            models.Index(
                 fields=["lease_until"], condition=models.Q(status=OperationStatus.RUNNING), name="operation_leases"
             ),
             models.Index(
@@ -104,3 +110,14 @@ class OperationTally(UUIDModel):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.outcome} {self.count}"
+
+
+class WorkspaceTurn(models.Model):
+    """When a workspace's work was taken up last. Whoever claims an operation of it holds this row's lock meanwhile, so
+    that its limit of running operations is exact."""
+
+    workspace_id = models.UUIDField(primary_key=True)
+    served_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.workspace_id)

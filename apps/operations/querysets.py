@@ -38,6 +38,14 @@ class OperationQuerySet(_Operations):
         """At their end, and since longer ago."""
         return self.filter(status__in=FINISHED, finished_at__lt=moment)
 
+    def waiting_in(self, queue: str, workspace_id: UUID) -> Self:
+        """The workspace's in this queue that nobody has taken up."""
+        return self.filter(status=OperationStatus.QUEUED, queue=queue, workspace_id=workspace_id)
+
+    def running_of(self, workspace_id: UUID) -> Self:
+        """Those of the workspace that a worker is at."""
+        return self.filter(status=OperationStatus.RUNNING, workspace_id=workspace_id)
+
     def on_target(self, target_kind: str, target_id: UUID | str) -> Self:
         return self.filter(target_kind=target_kind, target_id=str(target_id))
 

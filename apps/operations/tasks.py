@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import os
 import socket
-from uuid import UUID
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_init, worker_shutting_down
 from django.utils import timezone
 
-from apps.operations.services.engine import run_operation
+from apps.operations.services.engine import run_next
 from apps.operations.services.retention import forget_finished_operations
+from apps.operations.services.stopping import ask_to_stop, forget_to_stop
 from apps.operations.services.sweep import sweep_operations
 from apps.operations.services.tallies import fold_tallies
 
 
+@worker_init.connect
+def begin(**kwargs: Any) -> None:
+    forget_to_stop()
+
+
+@worker_shutting_down.connect
+def stop(**kwargs: Any) -> None:
+    """SIGTERM: the processes of this worker finish or hand back the step in hand."""
+    ask_to_stop()
+
+
 @shared_task(name="operations.run")
-def run(operation: str) -> None:
-    run_operation(operation_id=UUID(operation), owner=f"{socket.gethostname()}:{os.getpid()}", clock=timezone.now)
+def run(operation: str, for_queue: str = "default") -> None:
+    """``operation`` is the one that the message was sent for; the one whose turn it is in the queue is carried out."""
+    run_next(queue=for_queue, owner=f"{socket.gethostname()}:{os.getpid()}", clock=timezone.now)
 
 
 @shared_task(name="operations.sweep")

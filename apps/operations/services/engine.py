@@ -3,89 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import connection
 
-from apps.common.constraints import violated_constraint
 from apps.common.tenancy import enter_public
 from apps.operations.errors import LeaseLost
 from apps.operations.models import Operation
 from apps.operations.services import outcomes
+from apps.operations.services.claims import claim_next, claim_operation
 from apps.operations.services.contexts import context_of
 from apps.operations.services.kinds import Kind, Step, StepContext, find_kind
 from apps.operations.services.leases import Lease
-from apps.operations.states import OperationStatus
+from apps.operations.services.outcomes import Failure
+from apps.operations.services.stopping import asked_to_stop
+from apps.operations.services.watchdog import StepEnded, Watchdog
 
 log = structlog.get_logger(__name__)
 
-#: How long an operation rests that this worker can't carry out, so that one of the right release takes it.
-_HAND_BACK = timedelta(seconds=15)
-#: How long one rests whose target is busy, should the wake-up at the other's end be lost.
-_BUSY = timedelta(seconds=15)
+
+def run_next(*, queue: str, owner: str, clock: Callable[[], datetime]) -> None:
+    """Carry out the operation of the queue whose turn it is; nothing when none can be taken up now."""
+    with enter_public():
+        operation = None if asked_to_stop() else claim_next(queue=queue, owner=owner, now=clock())
+        if operation is not None:
+            _carry_out(operation, clock)
 
 
 def run_operation(*, operation_id: UUID, owner: str, clock: Callable[[], datetime]) -> None:
-    """Carry the operation out from its first step that isn't recorded; nothing when it isn't due or another has it.
+    """Carry this operation out from its first step that isn't recorded; nothing when it isn't due or another has it.
 
     A worker that dies at any line leaves a lease that runs out; whoever goes on then finds the steps that were done.
     """
     with enter_public():
         operation = claim_operation(operation_id=operation_id, owner=owner, now=clock())
-        if operation is None:
-            return
-        kind = find_kind(operation.kind)
-        assert kind is not None, "claimed, so known"
-        try:
-            with Lease(operation_id=operation.pk, attempt=operation.attempt, clock=clock) as lease:
-                _run_steps(operation, kind, lease, clock)
-        except LeaseLost as lost:
-            log.warning("lease_lost", detail=str(lost))
+        if operation is not None:
+            _carry_out(operation, clock)
 
 
-def claim_operation(*, operation_id: UUID, owner: str, now: datetime) -> Operation | None:
-    """The operation, running and held by ``owner``; None when it isn't due, its target is busy, or this release
-    doesn't know its kind or one of its steps (then it is handed back for a worker that does)."""
-    with transaction.atomic():
-        operation = Operation.objects.due(now).select_for_update(skip_locked=True).filter(pk=operation_id).first()
-        if operation is None:
-            return None
-        if not _is_known(operation):
-            log.warning("operation_handed_back", operation=str(operation.pk), kind=operation.kind)
-            _rest(operation, _HAND_BACK, "Waiting for a worker that knows this kind of work.", now=now)
-            return None
-        try:
-            with transaction.atomic():
-                operation.move_to(
-                    OperationStatus.RUNNING,
-                    attempt=operation.attempt + 1,
-                    lease_owner=owner,
-                    lease_until=now + settings.OPERATION_LEASE,
-                    started_at=operation.started_at or now,
-                    waits_for_target=False,
-                )
-        except IntegrityError as error:
-            if violated_constraint(error) != "one_running_operation_per_target":
-                raise
-            _rest(operation, _BUSY, "Waiting for another operation on the same target.", now=now, busy=True)
-            return None
-    claimed: Operation = operation
-    return claimed
-
-
-def _is_known(operation: Operation) -> bool:
+def _carry_out(operation: Operation, clock: Callable[[], datetime]) -> None:
     kind = find_kind(operation.kind)
-    return kind is not None and {record["name"] for record in operation.steps} <= kind.steps().keys()
-
-
-def _rest(operation: Operation, pause: timedelta, message: str, *, now: datetime, busy: bool = False) -> None:
-    Operation.objects.filter(pk=operation.pk, status=OperationStatus.QUEUED).update(
-        next_attempt_at=now + pause, message=message, waits_for_target=busy
-    )
+    assert kind is not None, "claimed, so known"
+    try:
+        with Lease(operation_id=operation.pk, attempt=operation.attempt, clock=clock) as lease:
+            _run_steps(operation, kind, lease, clock)
+    except LeaseLost as lost:
+        log.warning("lease_lost", detail=str(lost))
 
 
 def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[], datetime]) -> None:
@@ -97,13 +64,21 @@ def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[
             continue
         step = steps[record["name"]]
         lease.require()
+        if asked_to_stop():
+            outcomes.hand_back(operation, now=clock())
+            return
         if not _begin(operation, index, step):
             outcomes.stop(operation, now=clock())
             return
+        settle = partial(_settle_ended, operation, step, clock)
         try:
-            result = step.run(_context(operation, lease, clock))
+            with Watchdog(step, abandon=partial(_abandon, settle)).watching():
+                result = step.run(_context(operation, lease, clock))
         except LeaseLost:
             raise
+        except StepEnded as ended:
+            settle(ended)
+            return
         except Exception as error:
             failure = outcomes.explain_failure(error, step=step.name)
             log.warning(
@@ -117,6 +92,25 @@ def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[
             return
         _record(operation, index, result, now=clock())
     outcomes.finish(operation, result=result, now=clock())
+
+
+def _settle_ended(operation: Operation, step: Step, clock: Callable[[], datetime], ended: StepEnded) -> None:
+    """A step was ended from outside: a failed attempt, unless it is the worker that had to go. Raises LeaseLost."""
+    if ended.code == "worker_stopping":
+        outcomes.hand_back(operation, now=clock())
+    else:
+        outcomes.fail(operation, Failure(ended.code, ended.detail, is_final=False), step=step.name, now=clock())
+
+
+def _abandon(settle: Callable[[StepEnded], None], ended: StepEnded) -> None:
+    """In the watchdog's thread, before the process ends itself: write down why, over a connection of this thread."""
+    try:
+        with enter_public():
+            settle(ended)
+    except LeaseLost as lost:
+        log.warning("lease_lost", detail=str(lost))
+    finally:
+        connection.close()
 
 
 def _begin(operation: Operation, index: int, step: Step) -> bool:

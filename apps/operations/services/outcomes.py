@@ -16,7 +16,7 @@ from apps.common.errors import AppRunError, RateLimited, Unavailable
 from apps.common.tenancy import enter_public
 from apps.operations.errors import LeaseLost
 from apps.operations.models import Operation
-from apps.operations.services.requests import run_hook, wake_worker
+from apps.operations.services.requests import run_hook, wake_for_workspace, wake_worker
 from apps.operations.services.tallies import count_outcome
 from apps.operations.states import OperationStatus, Outcome
 
@@ -59,7 +59,7 @@ def finish(operation: Operation, *, result: Mapping[str, Any] | None, now: datet
             finished_at=now,
         )
         count_outcome(row, Outcome.SUCCEEDED)
-        _wake_those_who_wait(row)
+        _wake_those_who_wait(row, now=now)
 
 
 def stop(operation: Operation, *, now: datetime) -> None:
@@ -75,7 +75,21 @@ def stop(operation: Operation, *, now: datetime) -> None:
         )
         run_hook(row, "on_canceled", now=now)
         count_outcome(row, Outcome.CANCELED)
-        _wake_those_who_wait(row)
+        _wake_those_who_wait(row, now=now)
+
+
+def hand_back(operation: Operation, *, now: datetime) -> None:
+    """The worker has to stop: another one goes on at once, and no failure is counted. Raises LeaseLost."""
+    with enter_public(), transaction.atomic():
+        row = _lock_held(operation)
+        row.move_to(
+            OperationStatus.QUEUED,
+            message="Handed back by a worker that was stopped.",
+            lease_until=None,
+            next_attempt_at=now,
+            waiting_since=now,
+        )
+        wake_worker(row)
 
 
 def fail(operation: Operation, failure: Failure, *, step: str, now: datetime) -> None:
@@ -124,7 +138,7 @@ def settle_failure(row: Operation, failure: Failure, *, step: str, now: datetime
         count_outcome(row, Outcome.POSTPONED)
         if pause <= _MESSAGE_DELAY_MAX:
             wake_worker(row, delay=pause.total_seconds())
-    _wake_those_who_wait(row)
+    _wake_those_who_wait(row, now=now)
 
 
 def back_off(failures: int) -> timedelta:
@@ -142,8 +156,10 @@ def _lock_held(operation: Operation) -> Operation:
     return held
 
 
-def _wake_those_who_wait(row: Operation) -> None:
-    """Whoever found the target busy is looked at again now, not at the next sweep."""
+def _wake_those_who_wait(row: Operation, *, now: datetime) -> None:
+    """Whoever found the target busy, or the workspace at its limit, is looked at again now, not at the next sweep."""
+    if row.workspace_id is not None:
+        wake_for_workspace(row.workspace_id, now=now)
     waiting = (
         Operation.objects.on_target(row.target_kind, row.target_id)
         .filter(group=row.group, status=OperationStatus.QUEUED)

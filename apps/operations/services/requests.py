@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.audit.services import Target, record_act
@@ -15,6 +16,7 @@ from apps.common.queue import enqueue
 from apps.common.tenancy import enter_public
 from apps.operations.errors import OperationFinished, OperationNotFound, TooLateToCancel
 from apps.operations.models import Operation
+from apps.operations.services.claims import running_limit
 from apps.operations.services.contexts import context_of
 from apps.operations.services.kinds import Hook, find_kind, require_kind
 from apps.operations.services.tallies import count_outcome
@@ -41,6 +43,7 @@ def request_operation(
         operation: Operation = Operation.objects.create(
             kind=kind,
             group=definition.group,
+            queue=definition.queue,
             workspace_id=workspace_id,
             target_kind=definition.target_kind,
             target_id=str(target_id),
@@ -52,9 +55,19 @@ def request_operation(
             requested_by=actor.as_json(),
             message="Waiting for a worker.",
         )
-        if operation.next_attempt_at <= now:
+        if operation.next_attempt_at <= now and not _others_come_first(operation):
             wake_worker(operation)
     return operation
+
+
+def _others_come_first(operation: Operation) -> bool:
+    """Whether as many of its workspace wait as may run: then each that ends wakes a worker for the next, and a flood
+    of one workspace doesn't fill the queue of messages, which other work stands in too."""
+    if operation.workspace_id is None:
+        return False
+    limit = running_limit(operation.workspace_id)
+    waiting: int = Operation.objects.waiting_in(operation.queue, operation.workspace_id)[: limit + 1].count()
+    return waiting > limit
 
 
 def find_or_request_operation(
@@ -83,9 +96,23 @@ def find_or_request_operation(
 
 def wake_worker(operation: Operation, *, delay: float = 0) -> None:
     """Send the wake-up for an operation after the commit; losing it costs time only. ``delay`` is in seconds."""
-    kind = find_kind(operation.kind)
     with enter_public():
-        enqueue("operations.run", queue=kind.queue if kind else None, delay=delay, operation=operation.pk)
+        enqueue(
+            "operations.run",
+            queue=operation.queue,
+            delay=delay,
+            operation=operation.pk,
+            for_queue=operation.queue,
+        )
+
+
+def wake_for_workspace(workspace_id: UUID, *, now: datetime) -> None:
+    """Wake a worker of each queue in which something of the workspace is due: one of its operations has ended, and made
+    room for the next."""
+    for queue in settings.WORKER_QUEUES:
+        waiting = Operation.objects.due(now).waiting_in(queue, workspace_id).first()
+        if waiting is not None:
+            wake_worker(waiting)
 
 
 def cancel_operation(*, operation_id: UUID, actor: Actor, now: datetime) -> Operation:

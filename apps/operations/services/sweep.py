@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
 from apps.common.tenancy import enter_public
 from apps.operations.models import Operation
+from apps.operations.selectors.turns import overdue_operations
 from apps.operations.services.outcomes import Failure, settle_failure
 from apps.operations.services.requests import wake_worker
 
@@ -40,7 +42,7 @@ def sweep_operations(*, now: datetime) -> int:
                     step=row.current_step,
                     now=now,
                 )
-        waiting = list(Operation.objects.due(now - _FRESH)[:_BATCH])
-        for operation in waiting:
+        waiting = overdue_operations(now=now - _FRESH, each=settings.OPERATION_RUNNING_PER_WORKSPACE, most=_BATCH)
+        for operation in Operation.objects.filter(pk__in=waiting):
             wake_worker(operation)
     return len(abandoned) + len(waiting)

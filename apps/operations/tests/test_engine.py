@@ -14,7 +14,8 @@ from apps.common.errors import IllegalTransition
 from apps.operations.errors import LeaseLost, OperationFinished, TooLateToCancel
 from apps.operations.models import Operation
 from apps.operations.services import outcomes
-from apps.operations.services.engine import claim_operation, run_operation
+from apps.operations.services.claims import claim_operation
+from apps.operations.services.engine import run_operation
 from apps.operations.services.outcomes import back_off
 from apps.operations.services.requests import cancel_operation, request_operation, retry_operation
 from apps.operations.services.sweep import sweep_operations

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from apps.common.actors import SYSTEM
 from apps.operations.models import Operation
-from apps.operations.services.engine import claim_operation, run_operation
+from apps.operations.services.claims import claim_operation
+from apps.operations.services.engine import run_operation
 from apps.operations.services.requests import request_operation
 from apps.operations.services.sweep import sweep_operations
 from apps.operations.tests import probe

@@ -11,7 +11,6 @@ OPERATION_MAX_ATTEMPTS = 5
 OPERATION_BACKOFF_BASE = timedelta(seconds=2)
 OPERATION_BACKOFF_MAX = timedelta(minutes=10)
 OPERATION_RUNNING_PER_WORKSPACE = env.int("OPERATION_RUNNING_PER_WORKSPACE", default=4)
-OPERATION_TURN = timedelta(seconds=10)
 STEP_TIME_LIMIT = timedelta(minutes=10)
 STEP_MEMORY_LIMIT = 512 * 1024 * 1024
 STEP_WATCH = timedelta(milliseconds=200)

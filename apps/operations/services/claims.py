@@ -1,0 +1,136 @@
+"""Taking operations up: whose turn it is, how many of a workspace may run, and that each is taken by one worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from apps.common.constraints import violated_constraint
+from apps.operations.models import Operation, WorkspaceTurn
+from apps.operations.selectors.turns import waiting_workspaces
+from apps.operations.services.kinds import find_kind
+from apps.operations.states import OperationStatus
+
+log = structlog.get_logger(__name__)
+
+#: How long an operation rests that this worker can't carry out, so that one of the right release takes it.
+_HAND_BACK = timedelta(seconds=15)
+#: How long one rests whose target is busy, should the wake-up at the other's end be lost.
+_BUSY = timedelta(seconds=15)
+#: How many operations that can't be taken up now are laid aside in one turn of a workspace.
+_LAID_ASIDE_MAX = 20
+
+RunningLimit = Callable[[UUID], int | None]
+
+
+def _no_limit_of_its_own(workspace_id: UUID) -> int | None:
+    return None
+
+
+_running_limit: RunningLimit = _no_limit_of_its_own
+
+
+def set_running_limit(limit: RunningLimit) -> None:
+    """Have ``limit`` say how many operations of a workspace may run at once: the plan's answer, or None for
+    OPERATION_RUNNING_PER_WORKSPACE."""
+    global _running_limit  # noqa: PLW0603 - one process, one answer
+    _running_limit = limit
+
+
+def running_limit(workspace_id: UUID) -> int:
+    """How many operations of the workspace may run at once."""
+    own = _running_limit(workspace_id)
+    limit: int = settings.OPERATION_RUNNING_PER_WORKSPACE if own is None else own
+    return limit
+
+
+def claim_next(*, queue: str, owner: str, now: datetime) -> Operation | None:
+    """The operation of the queue whose turn it is, running and held by ``owner``; None when nothing can be taken up.
+
+    The highest priority first; among equals the workspace with the fewest running, then the one that was served least
+    recently: one that asks for ten thousand waits for itself, not the others for it.
+    """
+    for workspace_id in waiting_workspaces(queue=queue, now=now):
+        operation = _claim_of(workspace_id, queue=queue, owner=owner, now=now)
+        if operation is not None:
+            return operation
+    return None
+
+
+def claim_operation(*, operation_id: UUID, owner: str, now: datetime) -> Operation | None:
+    """This operation, running and held by ``owner``; None when it isn't due, its target is busy, its workspace has as
+    many running as it may, or this release doesn't know its kind or one of its steps (then it is handed back for a
+    worker that does)."""
+    with transaction.atomic():
+        operation = Operation.objects.due(now).select_for_update(skip_locked=True).filter(pk=operation_id).first()
+        if operation is None or not _may_run_one_more(operation.workspace_id, now=now):
+            return None
+        return operation if _take(operation, owner=owner, now=now) else None
+
+
+def _claim_of(workspace_id: UUID | None, *, queue: str, owner: str, now: datetime) -> Operation | None:
+    with transaction.atomic():
+        if not _may_run_one_more(workspace_id, now=now):
+            return None
+        due = Operation.objects.due(now).filter(queue=queue, workspace_id=workspace_id)
+        for _ in range(_LAID_ASIDE_MAX):
+            operation: Operation | None = due.select_for_update(skip_locked=True).first()
+            if operation is None:
+                break
+            if _take(operation, owner=owner, now=now):
+                return operation
+    return None
+
+
+def _may_run_one_more(workspace_id: UUID | None, *, now: datetime) -> bool:
+    """Whether the workspace is below its limit; then this is its turn. Its row stays locked until the transaction ends,
+    so that two workers don't both take the last place. The platform's own work has no limit."""
+    if workspace_id is None:
+        return True
+    WorkspaceTurn.objects.bulk_create([WorkspaceTurn(workspace_id=workspace_id)], ignore_conflicts=True)
+    turn = WorkspaceTurn.objects.select_for_update().get(workspace_id=workspace_id)
+    if Operation.objects.running_of(workspace_id).count() >= running_limit(workspace_id):
+        return False
+    turn.served_at = now
+    turn.save(update_fields=["served_at"])
+    return True
+
+
+def _take(operation: Operation, *, owner: str, now: datetime) -> bool:
+    """Make a locked operation that is due the owner's; False when it has to wait, and then it is laid aside."""
+    if not _is_known(operation):
+        log.warning("operation_handed_back", operation=str(operation.pk), kind=operation.kind)
+        _lay_aside(operation, _HAND_BACK, "Waiting for a worker that knows this kind of work.", now=now)
+        return False
+    try:
+        with transaction.atomic():
+            operation.move_to(
+                OperationStatus.RUNNING,
+                attempt=operation.attempt + 1,
+                lease_owner=owner,
+                lease_until=now + settings.OPERATION_LEASE,
+                started_at=operation.started_at or now,
+                waits_for_target=False,
+            )
+    except IntegrityError as error:
+        if violated_constraint(error) != "one_running_operation_per_target":
+            raise
+        _lay_aside(operation, _BUSY, "Waiting for another operation on the same target.", now=now, busy=True)
+        return False
+    return True
+
+
+def _is_known(operation: Operation) -> bool:
+    kind = find_kind(operation.kind)
+    return kind is not None and {record["name"] for record in operation.steps} <= kind.steps().keys()
+
+
+def _lay_aside(operation: Operation, pause: timedelta, message: str, *, now: datetime, busy: bool = False) -> None:
+    Operation.objects.filter(pk=operation.pk, status=OperationStatus.QUEUED).update(
+        next_attempt_at=now + pause, message=message, waits_for_target=busy
+    )
