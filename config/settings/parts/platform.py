@@ -87,6 +87,7 @@ DATABASE_KEPT_CONNECTIONS = 5
 DATABASE_KEPT_FOR = timedelta(days=7)
 DATABASE_RESTORE_JOBS = 2
 DATABASE_RESTORE_LEFTOVERS = timedelta(hours=1)
+DATABASE_RESTORE_MEMORY = 256 * 1024 * 1024
 
 # Work that waits in workspaces, and what is forgotten
 DUE_WORK_LEASE = timedelta(minutes=10)

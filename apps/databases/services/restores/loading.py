@@ -26,6 +26,10 @@ from apps.databases.services.restores.sources import dump_major, fetch_dump
 from apps.databases.services.servers import libpq_environment, open_server, require_program
 from apps.operations.services.kinds import StepContext
 
+#: Indexes are sorted in memory, and a commit doesn't wait for the disk: what a crash of the server loses here is a
+#: database that nobody has seen, and the commit of the swap waits for all that was written before it.
+_OPTIONS = f"-c maintenance_work_mem={settings.DATABASE_RESTORE_MEMORY // 1024}kB -c synchronous_commit=off"
+
 
 def dump_path(operation_id: UUID) -> Path:
     """The temporary file of a restore, on the machine of its worker."""
@@ -86,7 +90,10 @@ def load(context: StepContext, restore: Restore) -> dict[str, Any]:
         load_dump(
             program=require_program("pg_restore", server=database.server, at_least=dump_major(restore.backup)).path,
             dump=path,
-            environment=libpq_environment(database.server, database=name, user=login, password=password),
+            environment={
+                **libpq_environment(database.server, database=name, user=login, password=password),
+                "PGOPTIONS": _OPTIONS,
+            },
             database=name,
             role=database.ddl_role,
             jobs=settings.DATABASE_RESTORE_JOBS,
