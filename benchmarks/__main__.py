@@ -24,6 +24,7 @@ GROUPS = {
     "runtime": ("4",),
     "export": ("10",),
     "api": ("6", "7"),
+    "backups": ("9",),
     "server": ("server",),
 }
 
