@@ -141,6 +141,17 @@ def reset_settings(server: Server, name: str, roles: RoleNames, limits: Limits) 
             )
 
 
+def changed_settings(server: Server, logins: list[str], limits: Limits) -> set[str]:
+    """Those of these logins that have given themselves other settings than ``reset_settings`` gives them."""
+    ours = {f"{setting}={value}" for setting, value in limits.as_settings().items()}
+    rows = server.execute(
+        "SELECT rolname::text, setdatabase = 0, setconfig FROM pg_db_role_setting"
+        " JOIN pg_roles ON pg_roles.oid = setrole WHERE rolname = ANY(%s)",
+        [logins],
+    )
+    return {login for login, everywhere, config in rows if everywhere or set(config) != ours}
+
+
 def establish_schema(inside: Server, roles: RoleNames, *, writes: bool = True) -> None:
     """The schema ``app`` and the rights in it, in a database that is new or was just restored.
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.common.actors import SYSTEM
-from apps.common.errors import IllegalTransition
+from apps.common.errors import IllegalTransition, Unavailable
 from apps.databases.errors import DatabaseNotFound, GraceOver
 from apps.databases.models import DatabaseServer, WorkspaceDatabase
 from apps.databases.services.deletion import (
@@ -18,14 +18,17 @@ from apps.databases.services.deletion import (
     request_due_deletions,
     undelete_database,
 )
-from apps.databases.services.provisioning import create_database, mark_failed
+from apps.databases.services.provisioning import create_database, mark_failed, mark_provisioning
+from apps.databases.services.rotation import rotate_secret
 from apps.databases.services.servers import open_server
 from apps.databases.states import DatabaseStatus
 from apps.databases.tests.factories import connect_as_login, forget_step, run_steps
 from apps.operations.errors import StepFailed
 from apps.operations.models import Operation
 from apps.operations.services.contexts import context_of
+from apps.workspaces.models import Workspace
 from apps.workspaces.services.lifecycle import close_workspace, restore_workspace
+from apps.workspaces.services.purge import purge_due_workspaces
 
 
 def delete(database: WorkspaceDatabase) -> None:
@@ -103,6 +106,22 @@ def test_fault_51_what_failed_halfway_leaves_no_orphans_when_it_is_deleted(
         delete_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
 
 
+@pytest.mark.parametrize("step", ["make_roles", "make_database", "establish", "publish"])
+def test_fault_51_died_behind_a_step_the_retry_converges(database_server: Any, workspace: Any, step: str) -> None:
+    operation = create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
+    run_steps(operation, until=step)
+    forget_step(operation, step)
+    mark_failed(context_of(operation, clock=timezone.now))
+    if step != "publish":
+        mark_provisioning(context_of(operation, clock=timezone.now))
+    run_steps(operation)
+    database = WorkspaceDatabase.objects.select_related("server").get(pk=operation.target_id)
+    assert database.status == DatabaseStatus.READY
+    assert len(left_on(database_server, database)) == 1 + 5
+    with connect_as_login(database):
+        pass
+
+
 def test_closed_workspace_lets_nobody_in_and_a_restored_one_does(make_database: Any) -> None:
     database = make_database()
     close_workspace(workspace_id=database.workspace_id, actor=SYSTEM, now=timezone.now())
@@ -114,6 +133,23 @@ def test_closed_workspace_lets_nobody_in_and_a_restored_one_does(make_database: 
     run_steps(Operation.objects.get(kind="databases.admit"))
     with connect_as_login(database):
         pass
+
+
+def test_fault_9_purge_waits_for_what_runs_and_leaves_nothing(make_database: Any) -> None:
+    database = make_database()
+    rotation = rotate_secret(workspace=database.workspace, actor=SYSTEM, now=timezone.now())
+    Operation.objects.filter(pk=rotation.pk).update(status="running")
+    close_workspace(workspace_id=database.workspace_id, actor=SYSTEM, now=timezone.now())
+    Workspace.objects.filter(pk=database.workspace_id).update(status="closed", purge_after=timezone.now())
+    assert purge_due_workspaces(now=timezone.now()) == 1
+    purge = Operation.objects.get(kind="workspaces.purge")
+    with pytest.raises(Unavailable, match="still running"):
+        run_steps(purge)
+    assert left_on(database.server, database)
+    Operation.objects.filter(pk=rotation.pk).update(status="canceled")
+    run_steps(purge, until="purge_databases")
+    assert left_on(database.server, database) == []
+    assert not Operation.objects.pending().of_workspace(database.workspace_id).exclude(pk=purge.pk).exists()
 
 
 def test_purge_leaves_nothing(make_database: Any) -> None:

@@ -59,6 +59,16 @@ def test_fault_52_died_behind_any_step_the_published_login_works(make_database: 
         pass
 
 
+def test_login_that_changed_its_own_password_is_rotated_all_the_same(make_database: Any) -> None:
+    """PostgreSQL lets everybody do that; it shuts out who does it, until the next rotation."""
+    database = make_database()
+    with connect_as_login(database) as client:
+        client.execute("ALTER ROLE CURRENT_USER PASSWORD 'my own'")
+    rotate(database)
+    with connect_as_login(database):
+        pass
+
+
 def test_login_before_is_retired_when_nobody_uses_it(make_database: Any, settings: Any) -> None:
     database = make_database()
     settings.DATABASE_ROTATION_OVERLAP = timedelta(0)

@@ -11,8 +11,10 @@ from apps.common.actors import SYSTEM
 from apps.common.errors import AppRunError
 from apps.databases.clients.closing import close_databases
 from apps.databases.clients.inspection import inspect_server, logins_admitted
+from apps.databases.clients.roles import RoleNames, changed_settings, reset_settings
 from apps.databases.models import DatabaseServer, WorkspaceDatabase
 from apps.databases.services.deletion import admits_logins
+from apps.databases.services.establishing import session_limits
 from apps.databases.services.servers.connections import open_server
 from apps.operations.services.requests import find_or_request_operation
 
@@ -32,6 +34,7 @@ def check_server(server: DatabaseServer, *, now: datetime) -> bool:
             report = inspect_server(connection)
             closed = close_databases(connection)
             _correct_logins(server, connection, now=now)
+            _correct_settings(server, connection)
     except (AppRunError, psycopg.Error) as error:
         reason = error.detail if isinstance(error, AppRunError) else str(error)
         log.warning("database_server_fails", server=server.name, error=reason)
@@ -44,6 +47,17 @@ def check_server(server: DatabaseServer, *, now: datetime) -> bool:
         version=report.version, checked_at=now, error=problem, used_bytes=report.size_bytes
     )
     return True
+
+
+def _correct_settings(server: DatabaseServer, connection: psycopg.Connection) -> None:
+    """PostgreSQL lets a login change most settings that it begins with; they are put back."""
+    databases = {database.login("a"): database for database in WorkspaceDatabase.objects.ready().filter(server=server)}
+    databases |= {database.login("b"): database for database in databases.values()}
+    limits = session_limits()
+    changed = changed_settings(connection, list(databases), limits)
+    for database in {databases[login] for login in changed}:
+        log.info("settings_of_login_put_back", database=database.name)
+        reset_settings(connection, database.name, RoleNames.of(database), limits)
 
 
 def _correct_logins(server: DatabaseServer, connection: psycopg.Connection, *, now: datetime) -> None:
