@@ -141,15 +141,18 @@ def reset_settings(server: Server, name: str, roles: RoleNames, limits: Limits) 
             )
 
 
-def changed_settings(server: Server, logins: list[str], limits: Limits) -> set[str]:
-    """Those of these logins that have given themselves other settings than ``reset_settings`` gives them."""
+def changed_settings(server: Server, databases: Mapping[str, str], limits: Limits) -> set[str]:
+    """Those of these logins (each with the name of its live database) that have given themselves other settings than
+    ``reset_settings`` gives them."""
     ours = {f"{setting}={value}" for setting, value in limits.as_settings().items()}
     rows = server.execute(
-        "SELECT rolname::text, setdatabase = 0, setconfig FROM pg_db_role_setting"
-        " JOIN pg_roles ON pg_roles.oid = setrole WHERE rolname = ANY(%s)",
-        [logins],
+        "SELECT rolname::text, datname::text, setconfig FROM pg_db_role_setting"
+        " JOIN pg_roles ON pg_roles.oid = setrole LEFT JOIN pg_database ON pg_database.oid = setdatabase"
+        " WHERE rolname = ANY(%s)",
+        [list(databases)],
     )
-    return {login for login, everywhere, config in rows if everywhere or set(config) != ours}
+    # Without a database they hold everywhere; in another one (a kept one) they are none of ours.
+    return {login for login, name, config in rows if name is None or (name == databases[login] and set(config) != ours)}
 
 
 def establish_schema(inside: Server, roles: RoleNames, *, writes: bool = True) -> None:

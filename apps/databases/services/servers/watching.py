@@ -54,7 +54,8 @@ def _correct_settings(server: DatabaseServer, connection: psycopg.Connection) ->
     databases = {database.login("a"): database for database in WorkspaceDatabase.objects.ready().filter(server=server)}
     databases |= {database.login("b"): database for database in databases.values()}
     limits = session_limits()
-    changed = changed_settings(connection, list(databases), limits)
+    live = {login: database.name for login, database in databases.items()}
+    changed = changed_settings(connection, live, limits)
     for database in {databases[login] for login in changed}:
         log.info("settings_of_login_put_back", database=database.name)
         reset_settings(connection, database.name, RoleNames.of(database), limits)
