@@ -5,8 +5,11 @@ What they do to the outside world is a row in a table that no transaction of the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -71,4 +74,34 @@ if find_kind("probe.work") is None:
             Step("second", _second, "Doing the second thing."),
             Step("third", _third, "Doing the last thing.", cancelable=False),
         ],
+    )
+
+
+def _limited(context: StepContext) -> None:
+    """Does what the tests of a step's limits ask for; none of it ends by itself."""
+    hoard = "x = bytearray(300_000_000); import time; time.sleep(60)"
+    match context.params["way"]:
+        case "sleeps":
+            time.sleep(60)
+        case "works":
+            while True:
+                pass
+        case "waits for a program":
+            subprocess.run(["sleep", "61"], check=True)
+        case "swallows errors":
+            while True:
+                with contextlib.suppress(Exception):
+                    time.sleep(60)
+        case "is deaf":
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+            time.sleep(60)
+        case "hoards":
+            exec(hoard, {})
+        case "has a program hoard":
+            subprocess.run([sys.executable, "-c", hoard], check=True)
+
+
+if find_kind("probe.limited") is None:
+    register_kind(
+        "probe.limited", title="A probe of limits", target_kind="probe", steps=[Step("only", _limited, "Busy.")]
     )

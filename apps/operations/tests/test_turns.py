@@ -71,7 +71,7 @@ def test_workspaces_take_turns() -> None:
         ask(busy)
     ask(quiet)
     order = [claimed.workspace_id for _ in range(4) if (claimed := claim())]
-    assert order.index(quiet) == 1, "the second place is the other one's"
+    assert order.index(quiet) <= 1, "the second place at the latest"
     assert order.count(busy) == 3
 
 
