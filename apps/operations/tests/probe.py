@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -104,4 +105,10 @@ def _limited(context: StepContext) -> None:
 if find_kind("probe.limited") is None:
     register_kind(
         "probe.limited", title="A probe of limits", target_kind="probe", steps=[Step("only", _limited, "Busy.")]
+    )
+    register_kind(
+        "probe.hoard",
+        title="A probe of memory",
+        target_kind="probe",
+        steps=[Step("only", _limited, "Hoarding.", time_limit=timedelta(seconds=50))],
     )

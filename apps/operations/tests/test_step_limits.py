@@ -72,8 +72,8 @@ def test_step_that_does_not_listen_takes_its_process_with_it(worker_process: Sta
 @pytest.mark.parametrize("way", ["hoards", "has a program hoard"])
 def test_step_that_needs_too_much_memory_is_ended(worker_process: StartWorker, way: str) -> None:
     worker = worker_process(include=PROBE, pool="prefork", **SHORT)
-    operation = ask(way=way)
-    assert wait_for(lambda: failed_once(operation), seconds=15), worker.read_log()
+    operation = ask("probe.hoard", way=way)
+    assert wait_for(lambda: failed_once(operation), seconds=30), worker.read_log()
     assert operation.error is not None
     assert operation.error["code"] == "step_out_of_memory"
     assert not programs_of(worker)
