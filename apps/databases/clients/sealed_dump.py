@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -76,7 +77,7 @@ class PgDump:
         self._said.close()
 
 
-class SealedDump:
+class SealedDump(io.RawIOBase):
     """A file to read from: the dump as it is stored. ``size``, ``sha256`` (of that) and ``dump_bytes`` are final once
     the end was read; ``sealed_key`` is there from the start. ``watch`` is called for each piece and may raise."""
 
@@ -85,6 +86,7 @@ class SealedDump:
     def __init__(
         self, dump: PgDump, *, model: str, key: str, field: str, level: int, watch: Callable[[], None]
     ) -> None:
+        super().__init__()
         self.size = self.dump_bytes = 0
         self._hash = hashlib.sha256()
         self._ready: list[bytes] = []
@@ -100,7 +102,10 @@ class SealedDump:
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def read(self, size: int = -1) -> bytes:
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
         """``size`` bytes, fewer only at the end; all that is left when negative. Raises DumpFailed."""
         while not self._ended and (size < 0 or self._waiting < size):
             self._advance()
