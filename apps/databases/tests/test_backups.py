@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.files.storage import storages
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apps.common.actors import SYSTEM
@@ -372,3 +373,26 @@ def test_reading_gives_the_end_only_when_all_of_it_held(database: Any) -> None:
     assert copy.getvalue().startswith(b"PGDMP")
     assert copy.tell() == backup.manifest["dump_bytes"]
     assert storages["backups"].exists(f"{backup.storage_key}/manifest.json")
+
+
+def test_dump_is_opened_by_hand_with_the_key_alone(database: Any, tmp_path: Path, folder: Path) -> None:
+    backup = back_up(database)
+    name = backup.storage_key
+    Backup.objects.all().delete()
+    call_command("open_backup", name, to=tmp_path / "by-hand.dump", stdout=io.StringIO())
+    subprocess.run(["pg_restore", "--list", tmp_path / "by-hand.dump"], check=True, capture_output=True)
+    flip(next(folder.rglob("*.sealed")))
+    with pytest.raises(CommandError):
+        call_command("open_backup", name, to=tmp_path / "broken.dump", stdout=io.StringIO())
+    assert not (tmp_path / "broken.dump").exists()
+
+
+def test_manifest_bears_the_present_key_after_a_rotation(database: Any, folder: Path, settings: Any) -> None:
+    backup = back_up(database)
+    settings.SECRETS_KEYS = ["new:" + base64.b64encode(bytes(32)).decode(), *settings.SECRETS_KEYS]
+    call_command("rotate_secrets", stdout=io.StringIO())
+    sweep_backups(now=timezone.now())
+    manifest = json.loads(next(folder.rglob("manifest.json")).read_text())
+    assert manifest["seal"]["key_id"] == "new"
+    backup.refresh_from_db()
+    require_manifest(backup)

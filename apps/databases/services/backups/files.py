@@ -120,6 +120,28 @@ def fetch_dump(backup: Backup, path: Path, *, watch: Callable[[], None] = nothin
         raise
 
 
+def export_dump(folder: str, target: IO[bytes]) -> dict[str, Any]:
+    """Write the dump in a folder of the storage to ``target``, by its manifest alone; returns the manifest.
+
+    ``target`` holds nothing of use when this raises: BackupBroken, KeyMissing, StorageUnavailable.
+    """
+    with open_file(f"{folder}/{MANIFEST}") as file:
+        text = file.read()
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+        name, sha256, seal = manifest["file"], manifest["sha256"], manifest["seal"]
+        sealed_key, key = seal["sealed_key"], seal["key"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BackupBroken("The manifest can't be read.") from error
+    with (
+        open_file(f"{folder}/{name}") as file,
+        opened_dump(file, sealed_key=sealed_key, key=key, sha256=sha256) as dump,
+    ):
+        while data := dump.read(_PIECE):
+            target.write(data)
+    return manifest
+
+
 def dump_file(backup: Backup) -> str:
     """The name of the dump in the storage."""
     manifest: Mapping[str, Any] = backup.manifest or {}
