@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.selectors import count_people
 from apps.applications.selectors import app_overview
 from apps.audit.selectors import latest_acts
 from apps.common.admin.sites import workspace_grant
-from apps.operations.selectors import latest_failures, operation_counts
+from apps.operations.selectors import latest_failures, operation_overview
 from apps.workspaces.selectors import slot_counts, workspace_counts
 
 _LATEST = 8
+#: Longer, and somebody should look whether workers are there.
+_LONG_WAIT = timedelta(minutes=5)
 
 
 def platform_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Numbers of the platform, and what went wrong lately."""
-    workspaces, slots, operations = workspace_counts(), slot_counts(), operation_counts()
+    workspaces, slots, operations = workspace_counts(), slot_counts(), operation_overview(timezone.now())
     context["tiles"] = [
         _tile("Active workspaces", workspaces.get("active", 0), "workspaces_workspace", "status__exact=active"),
         _tile("Being set up", workspaces.get("provisioning", 0), "workspaces_workspace", "status__exact=provisioning"),
         _tile("People", count_people(), "accounts_user"),
         _tile("Schemas ready", slots.get("ready", 0), "workspaces_schemaslot", warn=not slots.get("ready")),
-        _tile("Operations waiting", operations.get("queued", 0), "operations_operation", "status__exact=queued"),
-        _tile("Operations running", operations.get("running", 0), "operations_operation", "status__exact=running"),
+        _tile("Operations waiting", operations.waiting, "operations_operation", "status__exact=queued"),
         _tile(
-            "Operations failed",
-            operations.get("failed", 0),
+            "Waiting longest",
+            _duration(operations.longest_wait),
+            "operations_operation",
+            "status__exact=queued&o=8",
+            warn=operations.longest_wait > _LONG_WAIT,
+        ),
+        _tile("Operations running", operations.running, "operations_operation", "status__exact=running"),
+        _tile(
+            "Operations failed in 24 h",
+            operations.failed_lately,
             "operations_operation",
             "status__exact=failed",
-            warn=bool(operations.get("failed")),
+            warn=operations.failed_lately > 0,
         ),
     ]
     context["failures"] = latest_failures(limit=_LATEST)
@@ -52,6 +63,15 @@ def workspace_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[s
     return context
 
 
-def _tile(label: str, value: int, table: str, query: str = "", *, warn: bool = False) -> dict[str, Any]:
+def _duration(time: timedelta) -> str:
+    """In the largest unit of which it is at least one."""
+    seconds = int(time.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _tile(label: str, value: int | str, table: str, query: str = "", *, warn: bool = False) -> dict[str, Any]:
     address = reverse(f"admin:{table}_changelist")
     return {"label": label, "value": value, "link": f"{address}?{query}" if query else address, "warn": warn}

@@ -13,3 +13,4 @@ class WorkspacesConfig(AppConfig):
         import_module("apps.workspaces.permissions")
         import_module("apps.workspaces.kinds")
         import_module("apps.workspaces.receivers")
+        import_module("apps.workspaces.services.names")

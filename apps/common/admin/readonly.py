@@ -84,6 +84,11 @@ class ReadOnlyAdmin(ModelAdmin):
         """The acts that this caller may do to this row as it is now."""
         return [act for act in self.all_acts() if self.may_act(request, act) and act.allowed(row)]
 
+    def links_to_acts(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
+        """The acts that this caller may do to this row, each with its address: what ``console/acts.html`` shows."""
+        acts = self.acts_for(request, row)
+        return [{"act": act, "url": reverse(self._act_url_name(act), args=[row.pk])} for act in acts]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         listed = list(super().get_readonly_fields(request, obj))
         return [*listed, *(f"{name}_pretty" for name in self._json_fields())]
@@ -112,10 +117,7 @@ class ReadOnlyAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         row = self.get_object(request, unquote(object_id)) if object_id else None
-        shown = [
-            {"act": act, "url": reverse(self._act_url_name(act), args=[object_id])}
-            for act in (self.acts_for(request, row) if row is not None else [])
-        ]
+        shown = self.links_to_acts(request, row) if row is not None else []
         context = {"acts": shown, "show_save": False, "show_save_and_continue": False, **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, context)
 

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from django.db.models import Count
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from apps.operations.models import Operation
+from apps.operations.selectors.load import present_load
 from apps.operations.states import OperationStatus
 
-_OPEN = (OperationStatus.QUEUED, OperationStatus.RUNNING, OperationStatus.FAILED)
+_LATELY = timedelta(hours=24)
 
 
-def operation_counts() -> dict[str, int]:
-    """How many operations wait, run, and have failed."""
-    rows = Operation.objects.filter(status__in=_OPEN).order_by().values_list("status")
-    return dict(rows.annotate(count=Count("id")))
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How many operations wait (for later ones too), run, and have failed within 24 hours; for how long the longest
+    waiting one has been due."""
+
+    waiting: int
+    running: int
+    failed_lately: int
+    longest_wait: timedelta
+
+
+def operation_overview(now: datetime) -> Overview:
+    """The numbers at this moment; reads pending rows and late failures only."""
+    loads = present_load(now)
+    oldest = min((load.oldest for load in loads if load.oldest), default=now)
+    return Overview(
+        waiting=sum(load.waiting + load.postponed for load in loads),
+        running=sum(load.running for load in loads),
+        failed_lately=Operation.objects.filter(status=OperationStatus.FAILED, finished_at__gte=now - _LATELY).count(),
+        longest_wait=now - oldest,
+    )
 
 
 def latest_failures(*, limit: int) -> list[Operation]:

@@ -123,6 +123,8 @@ DATABASE_TRANSACTION_LIMIT = timedelta(minutes=30)
 
 # Watching
 METRICS_TIMEOUT = timedelta(seconds=2)
+CONSOLE_REFRESH = timedelta(seconds=2)
+CONSOLE_REFRESH_IDLE = timedelta(seconds=30)
 
 # Parts that are down
 REDIS_PAUSE = timedelta(seconds=5)

@@ -1,14 +1,8 @@
-"""Slow work in the consoles."""
+"""What can be done to an operation in the consoles."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
-
-from django.contrib import admin
-
-from apps.common.admin import Act, ActContext, PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
-from apps.operations.models import Operation
+from apps.common.admin import Act, ActContext
 from apps.operations.services.requests import cancel_operation, retry_operation
 from apps.operations.states import OperationStatus
 
@@ -48,24 +42,3 @@ ACTS = (
         bulk=True,
     ),
 )
-
-
-class _Operations:
-    list_display = ("kind", "status", "progress", "message", "target_kind", "target_id", "attempt", "created_at")
-    list_filter = ("status", "kind")
-    search_fields = ("kind", "message", "target_id", "=id", "=workspace_id")
-    ordering = ("-created_at", "-id")
-    acts: ClassVar[Sequence[Act]] = ACTS
-
-
-@admin.register(Operation, site=platform_site)
-class PlatformOperationAdmin(_Operations, PlatformAdmin):
-    """All slow work."""
-
-
-@admin.register(Operation, site=workspace_site)
-class WorkspaceOperationAdmin(_Operations, WorkspaceAdmin):
-    """This workspace's slow work."""
-
-    view_code: ClassVar[str] = "operations.view"
-    workspace_lookup: ClassVar[str] = "workspace_id"

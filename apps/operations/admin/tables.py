@@ -1,0 +1,186 @@
+"""Operations in both consoles: lists, and a page that follows the work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from apps.common.admin import Act, PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
+from apps.common.workspace_names import workspace_names
+from apps.operations.admin.acts import ACTS
+from apps.operations.admin.filters import DaysFilter, KindFilter, QueueFilter, StatusFilter
+from apps.operations.admin.showing import TONES, show_operation
+from apps.operations.models import Operation
+from apps.operations.services.kinds import find_kind, registered_kinds
+
+_NAMED_WORKSPACES = 50
+
+
+class _Operations:
+    """What both consoles show."""
+
+    list_display: Sequence[str] = ("what", "state", "how_far", "target", "queue", "attempt", "age")
+    list_display_links = ("what",)
+    list_filter = (("status", StatusFilter), KindFilter, QueueFilter, ("created_at", DaysFilter))
+    list_filter_submit = True
+    list_filter_sheet = True
+    search_fields = ("kind", "message", "target_id", "=id", "=workspace_id")
+    search_help_text: str | None = "Kind, sentence, target or id"
+    ordering = ("-created_at", "-id")
+    acts: ClassVar[Sequence[Act]] = ACTS
+    change_form_outer_before_template = "operations/operation.html"
+    #: What never changes; the rest is on top, where it is kept up to date.
+    fieldsets = (
+        (
+            "As it was asked for",
+            {"fields": ("id", "kind", "group", "target_kind", "target_id", "priority", "params_pretty")},
+        ),
+    )
+
+    @display(description="what", ordering="kind")
+    def what(self, row: Operation) -> str:
+        kind = find_kind(row.kind)
+        return kind.title if kind else row.kind
+
+    @display(description="status", ordering="status", label={str(state): tone for state, tone in TONES.items()})
+    def state(self, row: Operation) -> tuple[str, str]:
+        return row.status, row.get_status_display()
+
+    @display(description="progress", ordering="progress")
+    def how_far(self, row: Operation) -> SafeString:
+        return render_to_string("operations/progress.html", {"operation": row, "compact": True})
+
+    @display(description="target", ordering="target_kind")
+    def target(self, row: Operation) -> str:
+        return format_html(
+            '<span class="console-clip" title="{0}">{1} {0}</span>', row.target_id, row.target_kind.replace("_", " ")
+        )
+
+    @display(description="queue")
+    def queue(self, row: Operation) -> str:
+        kind = find_kind(row.kind)
+        return kind.queue if kind else "–"
+
+    @display(description="asked for", ordering="created_at")
+    def age(self, row: Operation) -> str:
+        exact = f"{row.created_at:%Y-%m-%d %H:%M:%S} UTC"
+        return format_html('<time title="{}">{}</time>', exact, naturaltime(row.created_at))
+
+    def title_of(self, row: Operation) -> str:
+        return f"{self.what(row)}, {row.get_status_display().lower()}, {row.target_kind} {row.target_id}"
+
+    def get_search_results(
+        self: Any, request: HttpRequest, queryset: QuerySet[Operation], search_term: str
+    ) -> tuple[QuerySet[Operation], bool]:
+        """By what is stored, and by what people read: the kinds' titles."""
+        found, duplicates = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+        more = self.also_called(search_term.strip().lower()) if search_term.strip() else None
+        return (found | queryset.filter(more) if more else found), duplicates
+
+    def also_called(self, text: str) -> Q:
+        """Operations that people would call so, though no column says it."""
+        return Q(kind__in=[kind.name for kind in registered_kinds() if text in kind.title.lower()])
+
+    def get_urls(self: Any) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.follow)
+        own = path("<path:object_id>/now/", view, name="operations_operation_now")
+        return [own, *super().get_urls()]  # type: ignore[misc]
+
+    def follow(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        """How it stands now: the part of its page that a browser asks for again and again."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        response = TemplateResponse(request, "operations/operation.html", self.present(request, row))
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def changeform_view(
+        self: Any, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        row = self.get_object(request, unquote(object_id)) if object_id else None
+        context = self.present(request, row) if row is not None else {}
+        return super().changeform_view(  # type: ignore[misc]
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+
+    def present(self: Any, request: HttpRequest, row: Operation) -> dict[str, Any]:
+        """What the page's template is given."""
+        shown = show_operation(row, now=timezone.now())
+        return {
+            "title": shown.title,
+            "operation": row,
+            "shown": shown,
+            "acts": self.links_to_acts(request, row),
+            "follow": reverse("admin:operations_operation_now", args=[row.pk]),
+            "workspace_link": self.workspace_link(row),
+        }
+
+    def workspace_link(self, row: Operation) -> str:
+        """The workspace's name with the way to it; empty inside of its own console."""
+        return ""
+
+
+@admin.register(Operation, site=platform_site)
+class PlatformOperationAdmin(_Operations, PlatformAdmin):
+    """All slow work."""
+
+    list_display = ("what", "state", "how_far", "target", "workspace", "queue", "attempt", "age")
+    search_help_text = "Kind, sentence, target, id or workspace"
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, with the names of its workspaces read at once."""
+        changes = super().get_changelist_instance(request)
+        rows = list(changes.result_list)
+        slugs = workspace_names().slugs_of({row.workspace_id for row in rows if row.workspace_id})
+        for row in rows:
+            row.workspace_slug = slugs.get(row.workspace_id, "")
+        changes.result_list = rows
+        return changes
+
+    @display(description="workspace", ordering="workspace_id")
+    def workspace(self, row: Operation) -> str:
+        return _link_workspace(row.workspace_id, getattr(row, "workspace_slug", "")) or "–"
+
+    def also_called(self, text: str) -> Q:
+        return super().also_called(text) | Q(workspace_id__in=workspace_names().find_ids(text, limit=_NAMED_WORKSPACES))
+
+    def workspace_link(self, row: Operation) -> str:
+        if row.workspace_id is None:
+            return ""
+        return _link_workspace(
+            row.workspace_id, workspace_names().slugs_of({row.workspace_id}).get(row.workspace_id, "")
+        )
+
+
+@admin.register(Operation, site=workspace_site)
+class WorkspaceOperationAdmin(_Operations, WorkspaceAdmin):
+    """This workspace's slow work."""
+
+    view_code: ClassVar[str] = "operations.view"
+    workspace_lookup: ClassVar[str] = "workspace_id"
+
+
+def _link_workspace(workspace_id: UUID | None, slug: str) -> str:
+    if workspace_id is None:
+        return ""
+    if not slug:
+        return str(workspace_id)
+    return format_html('<a href="{}">{}</a>', reverse("admin:workspaces_workspace_change", args=[workspace_id]), slug)
