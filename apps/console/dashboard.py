@@ -14,6 +14,7 @@ from apps.applications.selectors import app_overview
 from apps.audit.selectors import latest_acts
 from apps.common.admin.sites import workspace_grant
 from apps.operations.selectors import latest_failures, operation_overview
+from apps.operations.services.kinds import find_kind
 from apps.workspaces.selectors import slot_counts, workspace_counts
 
 _LATEST = 8
@@ -34,7 +35,7 @@ def platform_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[st
             "Waiting longest",
             _duration(operations.longest_wait),
             "operations_operation",
-            "status__exact=queued&o=8",
+            "status__exact=queued&o=7",
             warn=operations.longest_wait > _LONG_WAIT,
         ),
         _tile("Operations running", operations.running, "operations_operation", "status__exact=running"),
@@ -47,6 +48,9 @@ def platform_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[st
         ),
     ]
     context["failures"] = latest_failures(limit=_LATEST)
+    for operation in context["failures"]:
+        kind = find_kind(operation.kind)
+        operation.title = kind.title if kind else operation.kind
     context["acts_lately"] = latest_acts(limit=_LATEST)
     return context
 

@@ -63,6 +63,10 @@ class DaysFilter(RangeDateFilter):
 
     form_class = _DaysForm
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "day, from and to (UTC)"
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         begin, end = self._day("from"), self._day("to")
         if begin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -34,7 +35,7 @@ _NAMED_WORKSPACES = 50
 class _Operations:
     """What both consoles show."""
 
-    list_display: Sequence[str] = ("what", "state", "how_far", "target", "queue", "attempt", "age")
+    list_display: Sequence[str] = ("what", "state", "how_far", "target", "queue", "age")
     list_display_links = ("what",)
     list_filter = (("status", StatusFilter), KindFilter, QueueFilter, ("created_at", DaysFilter))
     list_filter_submit = True
@@ -79,7 +80,7 @@ class _Operations:
     @display(description="asked for", ordering="created_at")
     def age(self, row: Operation) -> str:
         exact = f"{row.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        return format_html('<time title="{}">{}</time>', exact, naturaltime(row.created_at))
+        return format_html('<time class="console-time" title="{}">{}</time>', exact, _roughly(row.created_at))
 
     def title_of(self, row: Operation) -> str:
         return f"{self.what(row)}, {row.get_status_display().lower()}, {row.target_kind} {row.target_id}"
@@ -142,7 +143,7 @@ class _Operations:
 class PlatformOperationAdmin(_Operations, PlatformAdmin):
     """All slow work."""
 
-    list_display = ("what", "state", "how_far", "target", "workspace", "queue", "attempt", "age")
+    list_display = ("what", "state", "how_far", "target", "workspace", "queue", "age")
     search_help_text = "Kind, sentence, target, id or workspace"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -176,6 +177,11 @@ class WorkspaceOperationAdmin(_Operations, WorkspaceAdmin):
 
     view_code: ClassVar[str] = "operations.view"
     workspace_lookup: ClassVar[str] = "workspace_id"
+
+
+def _roughly(moment: datetime) -> str:
+    """How long ago, in its largest unit."""
+    return str(naturaltime(moment)).replace("\xa0", " ").split(", ")[0].removesuffix(" ago") + " ago"
 
 
 def _link_workspace(workspace_id: UUID | None, slug: str) -> str:

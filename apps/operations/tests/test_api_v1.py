@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -48,6 +49,67 @@ def test_list_and_filters(api: Any, workspace: Any, make_workspace: Any, make_us
     succeeded = api.get(url, {"status": "succeeded", "kind": "probe.work"}).json()["items"]
     assert [item["id"] for item in succeeded] == [str(done.pk)]
     assert api.get(url, {"status": "nonsense"}).status_code == 400
+
+
+def found(client: Any, workspace: Any, query: str) -> list[str]:
+    answer = client.get(f"/api/v1/workspaces/{workspace.slug}/operations?{query}")
+    assert answer.status_code == 200, answer.json()
+    return [item["id"] for item in answer.json()["items"]]
+
+
+def test_filters_narrow_together(api: Any, workspace: Any) -> None:
+    first, failed, done = ask(workspace), ask(workspace, second="refuse"), ask(workspace)
+    for each in (failed, done):
+        run_operation(operation_id=each.pk, owner="test", clock=timezone.now)
+    Operation.objects.filter(pk=first.pk).update(created_at=timezone.now() - timedelta(days=2), kind="databases.backup")
+    assert found(api, workspace, "status=failed&status=succeeded") == [str(done.pk), str(failed.pk)]
+    assert found(api, workspace, "status=failed") == [str(failed.pk)]
+    assert found(api, workspace, "kind=databases.backup") == [str(first.pk)]
+    assert len(found(api, workspace, "kind=databases.backup&kind=probe.work")) == 3
+    assert found(api, workspace, "kind=probe.work&status=queued") == []
+    assert found(api, workspace, f"target={failed.target_id}&target_kind=probe") == [str(failed.pk)]
+    assert found(api, workspace, f"target={failed.target_id}&target_kind=database") == []
+    yesterday = (timezone.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert found(api, workspace, f"until={yesterday}") == [str(first.pk)]
+    assert found(api, workspace, f"since={yesterday}") == [str(done.pk), str(failed.pk)]
+    assert found(api, workspace, f"since={yesterday}&until={yesterday}") == []
+
+
+def test_orders(api: Any, workspace: Any) -> None:
+    first, second = ask(workspace), ask(workspace)
+    run_operation(operation_id=first.pk, owner="test", clock=timezone.now)
+    assert found(api, workspace, "") == [str(second.pk), str(first.pk)]
+    assert found(api, workspace, "order=created_at") == [str(first.pk), str(second.pk)]
+    assert found(api, workspace, "order=-progress") == [str(first.pk), str(second.pk)]
+    assert found(api, workspace, "order=status") == [str(second.pk), str(first.pk)]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("status=nonsense", "/status"),
+        ("status=failed&status=nonsense", "/status"),
+        ("kind=nonsense", "/kind"),
+        ("since=yesterday", "/since"),
+        ("until=2026-13-41T00:00:00Z", "/until"),
+        ("order=finished_at", "/order"),
+        ("order=--created_at", "/order"),
+        ("target=%00", "/target"),
+        ("colour=red", "/colour"),
+        ("limit=0", "/limit"),
+        ("cursor=nonsense", "/cursor"),
+    ],
+)
+def test_lists_refuse_what_cannot_be_meant(api: Any, workspace: Any, query: str, pointer: str) -> None:
+    answer = api.get(f"/api/v1/workspaces/{workspace.slug}/operations?{query}")
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+def test_filters_reach_no_other_workspace(api: Any, workspace: Any, make_workspace: Any, make_user: Any) -> None:
+    foreign = ask(make_workspace(owner=make_user()))
+    assert found(api, workspace, f"target={foreign.target_id}") == []
+    assert found(api, workspace, "kind=probe.work&status=queued") == []
 
 
 def test_shape(api: Any, workspace: Any) -> None:

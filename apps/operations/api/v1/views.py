@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from django_filters import CharFilter, MultipleChoiceFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.common.api.filters import Filters
 from apps.common.api.following import hold_answer
 from apps.common.api.outputs import Listing
 from apps.common.api.permissions import KNOWN, refuse
 from apps.common.api.views import ApiViewSet
 from apps.common.ids import parse_id
+from apps.operations.api.v1.filters import OperationFilters
 from apps.operations.api.v1.serializers import OperationOutput
 from apps.operations.models import Operation
 from apps.operations.selectors.visible import visible_operation
 from apps.operations.services.requests import cancel_operation, retry_operation
-from apps.operations.states import OperationStatus
-
-
-class OperationFilters(Filters):
-    """By what it is, how it stands, and what it works on."""
-
-    kind = CharFilter()
-    status = MultipleChoiceFilter(choices=OperationStatus.choices)
-    target = CharFilter(field_name="target_id")
-
-    class Meta:
-        model = Operation
-        fields: list[str] = []
 
 
 class WorkspaceOperationViewSet(ApiViewSet):
     """The operations of one workspace."""
 
     required = {"list": "operations.view"}
-    outputs = {"list": Listing(OperationOutput, orders=("-created_at",), filters=OperationFilters)}
+    outputs = {
+        "list": Listing(OperationOutput, orders=("-created_at", "kind", "status", "progress"), filters=OperationFilters)
+    }
 
     def list(self, request: Request, workspace: str) -> Response:
         """Running and past operations, newest first."""
