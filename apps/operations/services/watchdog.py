@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 _SIGNAL = signal.SIGUSR2
 #: The memory of the programs that a step started is read at every fifth look: it means reading all of /proc.
 _LOOKS_PER_READING = 5
+#: In seconds: how exactly a system tells when a program was started, twice over.
+_TICK = 0.02
 
 
 class StepEnded(BaseException):
@@ -52,7 +55,8 @@ class Watchdog:
         self._abandon = abandon
         self._time_limit = step.time_limit or settings.STEP_TIME_LIMIT
         self._memory_limit = step.memory_limit or settings.STEP_MEMORY_LIMIT
-        self._began_at = time.time()
+        self._began_at = time.monotonic()
+        self._began_after_boot = _after_boot()
         self._process = psutil.Process()
         self._memory_before = int(self._process.memory_info().rss)
         # Only the main thread can be interrupted; a step in another one that doesn't end by itself is abandoned.
@@ -94,7 +98,7 @@ class Watchdog:
                 return
 
     def _reason(self, stop_by: float | None, *, with_programs: bool) -> StepEnded | None:
-        if time.time() - self._began_at > self._time_limit.total_seconds():
+        if time.monotonic() - self._began_at > self._time_limit.total_seconds():
             return StepEnded(
                 "step_timed_out",
                 f"The step “{self._step.name}” took longer than {_in_words(self._time_limit)} and was ended.",
@@ -122,7 +126,7 @@ class Watchdog:
         found = []
         for program in self._process.children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if program.create_time() >= self._began_at - 0.01:
+                if _made_after_boot(program) >= self._began_after_boot - _TICK:
                     found.append(program)
         return found
 
@@ -150,6 +154,17 @@ class Watchdog:
         for program in self._programs():
             with contextlib.suppress(psutil.Error):
                 program.kill()
+
+
+def _after_boot() -> float:
+    """Seconds since the machine started: /proc tells the age of programs so, and the time of day is adjusted."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.time()
+
+
+def _made_after_boot(program: psutil.Process) -> float:
+    """When the program was started, by the clock of ``_after_boot``."""
+    made = float(program.create_time())
+    return made - psutil.boot_time() if sys.platform == "linux" else made
 
 
 _watching: Watchdog | None = None
