@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +17,18 @@ from django.utils import timezone
 
 from apps.common.actors import SYSTEM
 from apps.common.errors import QuotaExceeded
+from apps.databases.clients.applied import AppliedMigration, prepare_record, read_record, write_record
 from apps.databases.errors import RestoreClearedAway, SessionsRemain
-from apps.databases.models import KeptDatabase, Restore, SchemaMigration, SpaceReservation
+from apps.databases.models import Backup, KeptDatabase, Restore, SchemaMigration, SpaceReservation
 from apps.databases.services.connections import owner_session
-from apps.databases.services.restores import loading, steps, swapping
+from apps.databases.services.restores import steps, swapping
 from apps.databases.services.restores.kept import delete_kept_database, drop_expired_databases
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
+from apps.databases.services.servers import open_server
 from apps.databases.tests.test_restores_workers import Place, carry_out, place
-from apps.databases.tests.test_swap import ask
+from apps.databases.tests.test_swap import address, ask
 from apps.events.models import Event
+from apps.operations.errors import StepFailed
 from apps.operations.models import Operation
 from apps.operations.services.requests import cancel_operation, retry_operation
 
@@ -36,9 +42,6 @@ def done(operation: Operation) -> KeptDatabase:
 
 def apply_migration(place: Place, version: int, sql: str) -> None:
     """As the service does, without its operation."""
-    from apps.databases.clients.applied import AppliedMigration, prepare_record, read_record, write_record
-    from apps.databases.services.servers import open_server
-
     with open_server(place.database.server, database=place.name) as admin:
         prepare_record(admin, owner=place.database.ddl_role)
     checksum = hashlib.sha256(sql.encode()).hexdigest()
@@ -69,7 +72,7 @@ def test_swap_back_undoes_a_restore(place: Place) -> None:
 
 def test_copy_leaves_the_live_one_alone(place: Place) -> None:
     version = place.database.secret_version
-    with psycopg.connect(place_address(place)) as session:
+    with psycopg.connect(address(place.name)) as session:
         session.execute("SELECT 1")
         copy = done(place.restore(into_new=True))
         assert session.execute("SELECT count(*) FROM app.note").fetchone() == (1005,), "its sessions go on"
@@ -81,12 +84,6 @@ def test_copy_leaves_the_live_one_alone(place: Place) -> None:
     place.database.refresh_from_db()
     assert place.database.secret_version == version
     assert Event.objects.filter(type="database.copied", data__name=copy.name).exists()
-
-
-def place_address(place: Place) -> str:
-    from apps.databases.tests.test_swap import address
-
-    return address(place.name)
 
 
 def test_kept_one_is_dropped_when_its_time_is_over_or_it_is_given_up(place: Place) -> None:
@@ -110,9 +107,7 @@ def test_pools_renew_and_the_size_counts_what_is_kept(place: Place) -> None:
 
 def test_fault_61_backup_of_an_older_revision_says_which_migrations_are_missing(place: Place) -> None:
     apply_migration(place, 1, "CREATE TABLE app.first (id int)")
-    from apps.databases.tests import dying_restores
-
-    place.backup.pk = dying_restores.back_up_now(None, place.database)
+    place.backup = place.back_up()
     apply_migration(place, 2, "CREATE TABLE app.second (id int)")
     apply_migration(place, 3, "CREATE TABLE app.third (id int)")
     operation = place.restore()
@@ -133,8 +128,6 @@ def test_fault_61_backup_of_an_older_revision_says_which_migrations_are_missing(
 
 def test_failing_restore_leaves_the_live_one_and_is_cleared_away(place: Place, monkeypatch: Any) -> None:
     def differ(*_args: Any) -> Any:
-        from apps.operations.errors import StepFailed
-
         raise StepFailed("The rows of app.note differ.", code="restore_differs")
 
     monkeypatch.setattr(steps, "compare_with_manifest", differ)
@@ -154,8 +147,6 @@ def test_failing_restore_leaves_the_live_one_and_is_cleared_away(place: Place, m
 
 def test_retry_goes_on_from_the_step_that_failed(place: Place, monkeypatch: Any) -> None:
     def differ(*_args: Any) -> Any:
-        from apps.operations.errors import StepFailed
-
         raise StepFailed
 
     with monkeypatch.context() as patch:
@@ -201,33 +192,75 @@ def test_restore_that_has_no_room_is_refused_before_anything_is_made(place: Plac
     place.database.limit_bytes = 10_000_000
     place.database.size_bytes = 9_999_999
     place.database.save()
-    place.backup.manifest = {"database_bytes": 5_000_000}
-    place.backup.save()
     with pytest.raises(QuotaExceeded):
         place.restore()
     assert not Restore.objects.exists()
     assert not Operation.objects.filter(kind="databases.restore").exists()
 
 
-def test_fault_58_dump_that_cannot_be_loaded_leaves_the_live_one(place: Place, monkeypatch: Any) -> None:
-    real = loading.fetch_dump
+def _flip_a_bit(folder: Path, backup: Backup, settings: Any) -> None:
+    path = folder / backup.storage_key / backup.manifest["file"]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
-    def truncate(backup: Any, path: Path, **options: Any) -> None:
-        real(backup, path, **options)
-        with path.open("r+b") as file:
-            file.truncate(path.stat().st_size // 2)
 
-    monkeypatch.setattr(loading, "fetch_dump", truncate)
+def _truncate(folder: Path, backup: Backup, settings: Any) -> None:
+    path = folder / backup.storage_key / backup.manifest["file"]
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def _lose_the_manifest(folder: Path, backup: Backup, settings: Any) -> None:
+    (folder / backup.storage_key / "manifest.json").unlink()
+
+
+def _lose_the_dump(folder: Path, backup: Backup, settings: Any) -> None:
+    (folder / backup.storage_key / backup.manifest["file"]).unlink()
+
+
+def _lie_about_the_rows(folder: Path, backup: Backup, settings: Any) -> None:
+    manifest = {**backup.manifest, "tables": [{**one, "hash": "7"} for one in backup.manifest["tables"]]}
+    Backup.objects.filter(pk=backup.pk).update(manifest=manifest)
+
+
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [
+        (_flip_a_bit, "backup_broken"),
+        (_truncate, "backup_broken"),
+        (_lose_the_manifest, "backup_file_missing"),
+        (_lose_the_dump, "backup_file_missing"),
+        (_lie_about_the_rows, "backup_broken"),
+    ],
+)
+def test_fault_58_broken_backup_is_refused_and_the_live_one_untouched(
+    place: Place, backup_folder: Path, settings: Any, harm: Callable[..., None], code: str
+) -> None:
+    harm(backup_folder, place.backup, settings)
     operation = place.restore()
     assert carry_out(operation).status == "failed"
-    assert operation.error["code"] == "dump_not_restorable"
+    assert operation.error["code"] == code
     assert place.notes() == 1005
     place.as_workspace(place.name, "INSERT INTO app.note VALUES (7000)")
+    settle_due_restores(now=timezone.now() + timedelta(hours=2))
+    assert place.names() == {place.name}
+
+
+def test_fault_58_without_the_key_nothing_is_restored_until_it_is_back(place: Place, settings: Any) -> None:
+    keys = settings.SECRETS_KEYS
+    operation = place.restore()
+    other = f"other:{base64.b64encode(bytes(32)).decode()}"
+    settings.SECRETS_KEYS = [other]
+    assert carry_out(operation).status == "queued"
+    assert operation.error["code"] == "sealing_key_missing"
+    settings.SECRETS_KEYS = keys
+    assert place.notes() == 1005
+    Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now())
+    done(operation)
+    place.require_restored(operation)
 
 
 def test_dump_of_a_dead_worker_is_deleted_some_day(settings: Any, tmp_path: Path) -> None:
-    import os
-
     settings.DATABASE_RESTORE_FOLDER = str(tmp_path)
     for name, age in (("old.dump", 3700), ("new.dump", 60)):
         path = tmp_path / name
