@@ -14,7 +14,7 @@ from apps.databases.models import Backup, KeptDatabase, Restore, SpaceReservatio
 from apps.databases.services.backups.requests import request_backup
 from apps.databases.services.restores.requests import request_restore, request_swap_back
 from apps.databases.services.restores.swapping import open_overdue_fences
-from apps.databases.tests.factories import connect_as_login, run_steps
+from apps.databases.tests.factories import connect_as_login
 from apps.databases.tests.scenarios import DatabaseScenario
 from apps.databases.tests.test_swap import ask, run
 from apps.operations.models import Operation
@@ -43,8 +43,7 @@ class RestoreScenario(DatabaseScenario):
             "CREATE TABLE app.note (id int PRIMARY KEY); INSERT INTO app.note SELECT generate_series(1, 100)",
         )
         operation = request_backup(workspace=self.workspace, actor=SYSTEM, now=timezone.now())
-        run_steps(operation)
-        Operation.objects.filter(pk=operation.pk).delete()
+        self.await_worker(operation)
         self.backup = Backup.objects.get(pk=operation.params["backup"])
         run(self.database.name, "INSERT INTO app.note SELECT generate_series(1001, 1005)")
 
