@@ -15,7 +15,8 @@ def pending_operations(ids: Collection[UUID]) -> set[UUID]:
 
 def has_pending(*, target_kind: str, target_id: UUID | str) -> bool:
     """Whether any operation on this target waits or runs."""
-    return Operation.objects.pending().on_target(target_kind, target_id).exists()
+    found: bool = Operation.objects.pending().on_target(target_kind, target_id).exists()
+    return found
 
 
 def pending_of_kind(kind: str) -> set[UUID]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +15,7 @@ from apps.common.actors import Actor
 from apps.databases.models import Backup
 from apps.databases.services.backups.files import open_backup
 from apps.databases.services.backups.requests import find_backup, require_usable
+from apps.secrets.services import ByteSource
 
 _PIECE = 1 << 18
 
@@ -44,7 +45,7 @@ def open_download(*, workspace: Any, backup_id: UUID, actor: Actor, now: datetim
 class _Pieces(Iterator[bytes]):
     """The dump in pieces; closes what was opened for it, also when it is given up (``close`` is called by WSGI)."""
 
-    def __init__(self, dump: IO[bytes], opened: ExitStack) -> None:
+    def __init__(self, dump: ByteSource, opened: ExitStack) -> None:
         self._dump, self._opened = dump, opened
 
     def __next__(self) -> bytes:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import zstandard
 
@@ -17,7 +17,7 @@ from apps.databases.errors import BackupBroken, BackupNotUsable, DumpFailed
 from apps.databases.models import Backup
 from apps.databases.states import USABLE
 from apps.secrets.errors import SealBroken
-from apps.secrets.services import SealedReader, open_stream, open_value
+from apps.secrets.services import ByteSource, SealedReader, open_stream, open_value
 
 MANIFEST = "manifest.json"
 #: What the key of a dump is bound to, beside the backup's id.
@@ -69,7 +69,7 @@ def check_stored(backup: Backup, *, watch: Callable[[], None] = nothing) -> None
 
 
 @contextmanager
-def open_backup(backup: Backup, *, watch: Callable[[], None] = nothing) -> Iterator[IO[bytes]]:
+def open_backup(backup: Backup, *, watch: Callable[[], None] = nothing) -> Iterator[ByteSource]:
     """The dump in ``pg_dump``'s custom format, decrypted and unpacked, each chunk proved before it is given.
 
     The end (an empty read) is given once the seal, the packing and the SHA-256 of the file have held to it; until then
@@ -87,12 +87,16 @@ def open_backup(backup: Backup, *, watch: Callable[[], None] = nothing) -> Itera
 @contextmanager
 def opened_dump(
     file: IO[bytes], *, sealed_key: str, key: str, sha256: str, watch: Callable[[], None] = nothing
-) -> Iterator[IO[bytes]]:
+) -> Iterator[ByteSource]:
     """The same for a file of which only the manifest is known."""
     checked = _Checked(file, sha256, watch)
     with _broken():
         reader = open_stream(checked, sealed_key=sealed_key, key=key, **SEAL)
-        yield _Whole(zstandard.ZstdDecompressor().stream_reader(reader, read_across_frames=False), reader, checked)
+        yield _Whole(
+            zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], reader), read_across_frames=False),
+            reader,
+            checked,
+        )
 
 
 def fetch_dump(backup: Backup, path: Path, *, watch: Callable[[], None] = nothing) -> None:

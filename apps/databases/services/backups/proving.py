@@ -72,7 +72,7 @@ def load_step(context: StepContext) -> dict[str, Any]:
 
 
 def compare_step(context: StepContext) -> dict[str, Any]:
-    loaded = context.results["load"]
+    loaded: dict[str, Any] = context.results["load"]
     if "reason" in loaded:
         return loaded
     backup = _backup(context)

@@ -97,7 +97,7 @@ def check_times(cron: str, time_zone: str, *, now: datetime) -> None:
         times = CronSim(cron, now.astimezone(zone))
         first, second, third = next(times), next(times), next(times)
     except (CronSimError, StopIteration) as error:
-        said = f"{error or 'It never comes'}. {detail}"
+        said = f"{str(error) or 'It never comes'}. {detail}"
         raise InvalidInput.at("/cron", "invalid_cron", said) from error
     if min(_apart(first, second), _apart(second, third)) < _SHORTEST:
         raise InvalidInput.at("/cron", "too_often", "Backups must be at least 15 minutes apart.")

@@ -59,7 +59,7 @@ def dump(backup: Backup, *, attempt: int, watch: Callable[[], None]) -> None:
         environment = child_environment(server, database=name)
         lock_wait = round(settings.BACKUP_LOCK_WAIT.total_seconds() * 1000)
         with (
-            PgDump(program, environment=environment, snapshot=pinned.snapshot, lock_wait=lock_wait) as running,
+            PgDump(program.path, environment=environment, snapshot=pinned.snapshot, lock_wait=lock_wait) as running,
             _Hashing(connection, pinned) as hashing,
         ):
             sealed = SealedDump(running, **seal_of(backup), level=settings.BACKUP_COMPRESSION_LEVEL, watch=watch)
