@@ -13,7 +13,7 @@ _PART = 64 * _MiB
 _PARTS_AT_ONCE = 2
 
 
-class ObjectStorage(S3Storage):  # type: ignore[misc] # django-storages has no types
+class ObjectStorage(S3Storage):
     """Files in a bucket. A stream of unknown length is uploaded in parts, and given up as a whole when it breaks: until
     the last part is there the file isn't. Files that are read are kept on disk beyond some megabytes, not in memory."""
 

@@ -110,8 +110,8 @@ def _target(url: str) -> Any:
     from apps.databases.services.servers.connections import seal_dsn  # noqa: PLC0415
     from apps.workspaces.models import Workspace  # noqa: PLC0415
 
-    owner = UserFactory()
-    workspace = Workspace.objects.filter(owner=owner).first()
+    owner: Any = UserFactory()
+    workspace = Workspace.objects.get(owner=owner)
     with psycopg.connect(url) as connection:
         version = connection.info.server_version
     server = DatabaseServer(id=new_id(), name="bench", host="127.0.0.1", version=version)

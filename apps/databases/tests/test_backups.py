@@ -101,9 +101,10 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def scratch_databases() -> list[str]:
+def scratch_databases(database: WorkspaceDatabase) -> list[str]:
     with psycopg.connect(suite_dsn()) as server:
-        rows = server.execute("SELECT datname FROM pg_database WHERE datname ~ '^wd_[0-9a-f]{32}_p'").fetchall()
+        query = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+        rows = server.execute(query, [f"{database.prefix}_p"]).fetchall()
     return [row[0] for row in rows]
 
 
@@ -283,7 +284,7 @@ def test_fault_58_damaged_backup_is_refused_and_proved_unusable(
     proved = prove(backup)
     assert proved.status == "unusable"
     assert proved.error
-    assert scratch_databases() == []
+    assert scratch_databases(database) == []
     with pytest.raises(BackupNotUsable):
         require_manifest(proved)
 
@@ -300,7 +301,7 @@ class TestProving:
         proved = prove(back_up(database))
         assert proved.status == "proved"
         assert proved.proved_at is not None
-        assert scratch_databases() == []
+        assert scratch_databases(database) == []
         assert not list((tmp_path / "proofs").iterdir())
 
     def test_row_that_differs_is_found_with_its_table(self, database: Any) -> None:
@@ -317,13 +318,13 @@ class TestProving:
         backup = back_up(database)
         operation = request_prove(workspace=database.workspace, backup_id=backup.pk, actor=SYSTEM, now=timezone.now())
         run_steps(operation, until="load")
-        (name,) = scratch_databases()
+        (name,) = scratch_databases(database)
         with pytest.raises(psycopg.OperationalError), psycopg.connect(suite_dsn(dbname=name, user=database.login("a"))):
             pass
-        assert proving.sweep_scratch_databases() == 0, "it is pending"
+        assert proving.sweep_scratch_databases(database) == 0, "it is pending"
         Operation.objects.all().delete()
-        assert proving.sweep_scratch_databases() == 1
-        assert scratch_databases() == []
+        assert proving.sweep_scratch_databases(database) == 1
+        assert scratch_databases(database) == []
 
 
 def test_view_in_a_tables_place_is_not_run_with_our_rights(database: Any, monkeypatch: Any) -> None:
