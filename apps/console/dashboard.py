@@ -13,8 +13,9 @@ from apps.accounts.selectors import count_people
 from apps.applications.selectors import app_overview
 from apps.audit.selectors import latest_acts
 from apps.common.admin.sites import workspace_grant
-from apps.operations.selectors import latest_failures, operation_overview
+from apps.operations.selectors import latest_failures
 from apps.operations.services.kinds import find_kind
+from apps.operations.services.load import read_overview
 from apps.workspaces.selectors import slot_counts, workspace_counts
 
 _LATEST = 8
@@ -24,7 +25,7 @@ _LONG_WAIT = timedelta(minutes=5)
 
 def platform_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Numbers of the platform, and what went wrong lately."""
-    workspaces, slots, operations = workspace_counts(), slot_counts(), operation_overview(timezone.now())
+    workspaces, slots, operations = workspace_counts(), slot_counts(), read_overview(now=timezone.now())
     context["tiles"] = [
         _tile("Active workspaces", workspaces.get("active", 0), "workspaces_workspace", "status__exact=active"),
         _tile("Being set up", workspaces.get("provisioning", 0), "workspaces_workspace", "status__exact=provisioning"),

@@ -294,7 +294,9 @@ def _query_parameter(name: str, schema: dict[str, Any], description: str) -> dic
 def _filter_parameters(filters: type[Filters] | None) -> Iterator[dict[str, Any]]:
     if filters is not None:
         for name, schema in _filter_schemas(filters):
-            yield _query_parameter(name, schema, "")
+            declared = filters.base_filters.get(name)
+            sentence = str(declared.extra.get("help_text") or "") if declared else ""
+            yield _query_parameter(name, schema, sentence)
 
 
 def _listing_parameters(listing: Listing) -> Iterator[dict[str, Any]]:

@@ -43,9 +43,7 @@ class QueueFilter(DropdownFilter):
         return [(queue, queue) for queue in settings.WORKER_QUEUES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not self.value():
-            return queryset
-        return queryset.filter(kind__in=[kind.name for kind in registered_kinds() if kind.queue == self.value()])
+        return queryset.filter(queue=self.value()) if self.value() else queryset
 
 
 class _DaysForm(RangeDateForm):

@@ -41,7 +41,6 @@ class ShownOperation:
     """What the page tells of the operation at the moment ``now``; ``refresh_seconds`` is 0 when nothing changes."""
 
     title: str
-    queue: str
     tone: str
     steps: list[ShownStep]
     done: int
@@ -65,7 +64,6 @@ def show_operation(operation: Operation, *, now: datetime) -> ShownOperation:
     waits = operation.status == OperationStatus.QUEUED and operation.next_attempt_at > now
     return ShownOperation(
         title=kind.title if kind else operation.kind,
-        queue=kind.queue if kind else "",
         tone=TONES[OperationStatus(operation.status)],
         steps=steps,
         done=sum(step.state == "done" for step in steps),

@@ -72,11 +72,6 @@ class _Operations:
             '<span class="console-clip" title="{0}">{1} {0}</span>', row.target_id, row.target_kind.replace("_", " ")
         )
 
-    @display(description="queue")
-    def queue(self, row: Operation) -> str:
-        kind = find_kind(row.kind)
-        return kind.queue if kind else "–"
-
     @display(description="asked for", ordering="created_at")
     def age(self, row: Operation) -> str:
         exact = f"{row.created_at:%Y-%m-%d %H:%M:%S} UTC"

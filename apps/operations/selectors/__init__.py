@@ -1,3 +1,3 @@
-from apps.operations.selectors.overview import latest_failures, operation_overview
+from apps.operations.selectors.overview import latest_failures
 
-__all__ = ["latest_failures", "operation_overview"]
+__all__ = ["latest_failures"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Count, Min, Q, Sum
 
@@ -13,14 +15,14 @@ from apps.operations.states import OperationStatus
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What there is of one kind.
+    """What there is in one queue.
 
-    ``waiting`` could be taken up now, ``postponed`` only later: it was asked for a later time, or rests after a
-    failure. ``oldest`` is since when the longest waiting one has been due; those that wait for another operation on
-    their target aside. ``abandoned`` are the running ones whose worker has not been heard of.
+    ``waiting`` is due, ``postponed`` is not yet: it was asked for a later time, or rests after a failure. ``oldest``
+    is since when the longest waiting one has been due, of those that wait for a worker and nothing else.
+    ``abandoned`` are the running ones whose worker has not been heard of.
     """
 
-    kind: str
+    queue: str
     waiting: int
     postponed: int
     oldest: datetime | None
@@ -28,34 +30,44 @@ class Load:
     abandoned: int
 
 
-def present_load(now: datetime) -> list[Load]:
-    """The load by kind; kinds without any are left out. Reads pending rows only, by their partial indexes."""
+def present_load(now: datetime, *, full: Collection[UUID]) -> list[Load]:
+    """The load by queue; queues without any are left out. Reads pending rows only, by their partial indexes.
+
+    Work of the workspaces in ``full`` waits for its own kind, as does work whose target is busy: not for a worker.
+    """
     due = Q(waiting_since__lte=now)
-    queued = Operation.objects.filter(status=OperationStatus.QUEUED).order_by().values("kind")
+    for_a_worker = due & Q(waits_for_target=False) & ~Q(workspace_id__in=full)
+    queued = Operation.objects.filter(status=OperationStatus.QUEUED).order_by().values("queue")
     waiting = {
-        row["kind"]: row
+        row["queue"]: row
         for row in queued.annotate(
             due=Count("id", filter=due),
             later=Count("id", filter=~due),
-            oldest=Min("waiting_since", filter=due & Q(waits_for_target=False)),
+            oldest=Min("waiting_since", filter=for_a_worker),
         )
     }
-    held = Operation.objects.filter(status=OperationStatus.RUNNING).order_by().values("kind")
+    held = Operation.objects.filter(status=OperationStatus.RUNNING).order_by().values("queue")
     running = {
-        row["kind"]: row
+        row["queue"]: row
         for row in held.annotate(held=Count("id"), abandoned=Count("id", filter=Q(lease_until__lt=now)))
     }
     return [
         Load(
-            kind=kind,
-            waiting=waiting.get(kind, {}).get("due", 0),
-            postponed=waiting.get(kind, {}).get("later", 0),
-            oldest=waiting.get(kind, {}).get("oldest"),
-            running=running.get(kind, {}).get("held", 0),
-            abandoned=running.get(kind, {}).get("abandoned", 0),
+            queue=queue,
+            waiting=waiting.get(queue, {}).get("due", 0),
+            postponed=waiting.get(queue, {}).get("later", 0),
+            oldest=waiting.get(queue, {}).get("oldest"),
+            running=running.get(queue, {}).get("held", 0),
+            abandoned=running.get(queue, {}).get("abandoned", 0),
         )
-        for kind in sorted(waiting.keys() | running.keys())
+        for queue in sorted(waiting.keys() | running.keys())
     ]
+
+
+def running_by_workspace() -> dict[UUID, int]:
+    """How many operations of each workspace a worker is at; those without any are left out."""
+    held = Operation.objects.filter(status=OperationStatus.RUNNING, workspace_id__isnull=False)
+    return dict(held.order_by().values_list("workspace_id").annotate(count=Count("id")))
 
 
 def outcome_sums() -> dict[tuple[str, str], tuple[int, float]]:

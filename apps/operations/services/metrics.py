@@ -11,12 +11,10 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
 from apps.common.stored_metrics import register_source
-from apps.operations.selectors.load import outcome_sums, present_load
-from apps.operations.services.kinds import find_kind, registered_kinds
+from apps.operations.selectors.load import outcome_sums
+from apps.operations.services.kinds import registered_kinds
+from apps.operations.services.load import read_load
 from apps.operations.states import Outcome
-
-#: Of kinds that this release doesn't know: nobody works on them here.
-_UNKNOWN_QUEUE = "unknown"
 
 
 def read_operation_metrics(now: datetime) -> Iterator[Metric]:
@@ -29,21 +27,20 @@ def read_operation_metrics(now: datetime) -> Iterator[Metric]:
 def _load(now: datetime) -> Iterator[Metric]:
     names = ("waiting", "postponed", "running", "abandoned", "age")
     queues: dict[str, dict[str, float]] = {name: dict.fromkeys(names, 0.0) for name in settings.WORKER_QUEUES}
-    for load in present_load(now):
-        kind = find_kind(load.kind)
-        sums = queues.setdefault(kind.queue if kind else _UNKNOWN_QUEUE, dict.fromkeys(names, 0.0))
+    for load in read_load(now=now):
+        sums = queues.setdefault(load.queue, dict.fromkeys(names, 0.0))
         sums["waiting"] += load.waiting
         sums["postponed"] += load.postponed
         sums["running"] += load.running
         sums["abandoned"] += load.abandoned
         sums["age"] = max(sums["age"], (now - load.oldest).total_seconds() if load.oldest else 0)
     for key, name, text in (
-        ("waiting", "apprun_operations_waiting", "Operations that a worker could take up now, by queue."),
+        ("waiting", "apprun_operations_waiting", "Operations that are due and that no worker holds, by queue."),
         (
             "age",
             "apprun_operations_oldest_waiting_seconds",
-            "Since when the longest waiting operation has been due, by queue; 0 when none waits. Those that wait for "
-            "another operation on the same target aside.",
+            "How long the longest waiting operation has been due, by queue; 0 when none waits. Those that wait for "
+            "another operation on their target, or for their workspace's limit, aside.",
         ),
         (
             "postponed",

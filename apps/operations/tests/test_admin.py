@@ -90,7 +90,9 @@ def test_the_list_asks_for_all_workspaces_names_at_once(
 def test_filters(operator: Any, workspace: Any) -> None:
     waiting, failed, done = ask(workspace), run(ask(workspace, second="refuse")), run(ask(workspace))
     old = ask(workspace)
-    Operation.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=9), kind="gone.kind")
+    Operation.objects.filter(pk=old.pk).update(
+        created_at=timezone.now() - timedelta(days=9), kind="gone.kind", queue="gone"
+    )
     assert listed(operator, "?status__exact=failed") == {str(failed.pk)}
     assert listed(operator, "?status__exact=failed&status__exact=succeeded") == {str(failed.pk), str(done.pk)}
     assert listed(operator, "?kind=probe.work") == {str(row.pk) for row in (waiting, failed, done)}

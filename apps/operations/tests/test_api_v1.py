@@ -187,3 +187,11 @@ def test_prefer_wait_is_bounded(api: Any, workspace: Any) -> None:
     answer = api.get(f"/api/v1/operations/{ask(workspace).pk}", HTTP_PREFER="wait=1")
     assert answer.json()["status"] == "queued"
     assert 0.9 < (timezone.now() - started).total_seconds() < 5
+
+
+def test_filters_are_documented(client: Any) -> None:
+    schema = client.get("/api/v1/schema", HTTP_ACCEPT="application/json").json()
+    listed = schema["paths"]["/api/v1/workspaces/{workspace}/operations"]["get"]["parameters"]
+    told = {parameter["name"]: parameter.get("description", "") for parameter in listed}
+    for name in ("kind", "status", "target", "target_kind", "since", "until"):
+        assert told[name], name

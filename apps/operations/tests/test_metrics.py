@@ -26,8 +26,15 @@ from apps.operations.tests import probe
 KIND = {"kind": "probe.work"}
 
 
-def ask(**params: Any) -> Operation:
-    return request_operation(kind="probe.work", target_id=uuid4(), actor=SYSTEM, now=timezone.now(), params=params)
+def ask(workspace: Any = None, **params: Any) -> Operation:
+    return request_operation(
+        kind="probe.work",
+        target_id=uuid4(),
+        workspace_id=workspace.pk if workspace else None,
+        actor=SYSTEM,
+        now=timezone.now(),
+        params=params,
+    )
 
 
 def run(operation: Operation) -> None:
@@ -73,13 +80,24 @@ def test_queues_without_work_are_there_with_nothing(table: None) -> None:
         assert value(f"apprun_operations_{name}", queue="backups") == 0
 
 
-def test_kinds_of_another_release_have_a_queue_of_their_own_and_age_though_they_are_handed_back(table: None) -> None:
+def test_kinds_of_another_release_age_though_they_are_handed_back(table: None) -> None:
     operation = ask()
     hour_ago = timezone.now() - timedelta(hours=1)
-    Operation.objects.filter(pk=operation.pk).update(kind="future.kind", waiting_since=hour_ago)
+    Operation.objects.filter(pk=operation.pk).update(kind="future.kind", queue="future", waiting_since=hour_ago)
     assert claim_operation(operation_id=operation.pk, owner="test", now=timezone.now()) is None
-    assert value("apprun_operations_waiting", queue="unknown") == 1
-    assert value("apprun_operations_oldest_waiting_seconds", queue="unknown") >= 3600
+    assert value("apprun_operations_waiting", queue="future") == 1
+    assert value("apprun_operations_oldest_waiting_seconds", queue="future") >= 3600
+
+
+def test_what_a_workspaces_own_limit_holds_back_waits_for_no_worker(table: None, workspace: Any, settings: Any) -> None:
+    settings.OPERATION_RUNNING_PER_WORKSPACE = 1
+    first, second = ask(workspace), ask(workspace)
+    Operation.objects.update(waiting_since=timezone.now() - timedelta(hours=1))
+    assert value("apprun_operations_oldest_waiting_seconds", queue="default") >= 3600
+    assert claim_operation(operation_id=first.pk, owner="test", now=timezone.now())
+    assert claim_operation(operation_id=second.pk, owner="test", now=timezone.now()) is None
+    assert value("apprun_operations_waiting", queue="default") == 1
+    assert value("apprun_operations_oldest_waiting_seconds", queue="default") == 0
 
 
 def test_resting_after_a_failure_is_postponed_and_waits_from_its_end_on(table: None) -> None:
