@@ -7,6 +7,7 @@ step, by the next attempt, or by the sweep: whoever comes first after a death.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -78,7 +79,7 @@ def compare_step(context: StepContext) -> dict[str, Any]:
     backup = _backup(context)
     found = read_tables(backup.database.server, loaded["name"], context)
     said = differences((backup.manifest or {})["tables"], found)
-    return {"reason": _joined(said)} if said else summary(found)
+    return {"reason": _joined(said)} if said else {**summary(found), "compared_at": context.clock().isoformat()}
 
 
 def clear_step(context: StepContext) -> dict[str, Any]:
@@ -91,19 +92,20 @@ def clear_step(context: StepContext) -> dict[str, Any]:
 
 
 def record_step(context: StepContext) -> dict[str, Any]:
-    """Write down what was found; once."""
+    """Write down what was found; once: a proof is told by the moment at which it was compared."""
     found = context.results["compare"]
     usable = "reason" not in found
+    compared_at = datetime.fromisoformat(found["compared_at"]) if usable else None
     now = context.clock()
     with transaction.atomic():
         row = Backup.objects.select_for_update().get(pk=context.target)
-        if row.status in USABLE:
+        if row.status in USABLE and (not usable or row.proved_at != compared_at):
             if not usable:
                 row.move_to(BackupStatus.UNUSABLE, error=found["reason"][:300])
             elif row.status == BackupStatus.STORED:
-                row.move_to(BackupStatus.PROVED, proved_at=now)
+                row.move_to(BackupStatus.PROVED, proved_at=compared_at)
             else:
-                row.proved_at = now
+                row.proved_at = compared_at
                 row.save(update_fields=["proved_at", "updated_at"])
             emit_event(
                 type="backup.proved" if usable else "backup.unusable",
