@@ -23,10 +23,10 @@ from config.testing.processes import wait_for
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A line within a step: where the function at the dotted path ``at`` is called for the ``call``-th time in it.
+    """A line within a step: where the function or method ``at`` is called for the ``call``-th time in it.
 
-    The worker dies instead of that call, or ``behind`` it. ``at`` is the name by which the step's code finds it, as
-    for ``unittest.mock.patch``. ``name`` says, for people, how far the step had come.
+    The worker dies instead of that call, or ``behind`` it. ``at`` is the dotted name by which the step's code finds it,
+    as for ``unittest.mock.patch``. ``name`` says, for people, how far the step had come.
     """
 
     step: str
@@ -40,11 +40,14 @@ class Point:
 class Place:
     """Where a scenario plays: a committed database, shared with a real worker and with scenarios before and after.
 
-    ``folder`` is DATA_DIR, here and in the worker. What is entered into ``stack`` is left when the scenario is over.
+    ``folder`` is DATA_DIR, here and in the worker. What is entered into ``stack`` is left when the scenario is over,
+    into ``lasting`` when all are. ``shared`` is for what takes long to make and can be used again.
     """
 
     folder: Path
     stack: ExitStack
+    lasting: ExitStack
+    shared: dict[str, Any]
 
 
 class Scenario:

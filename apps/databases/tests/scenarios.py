@@ -1,4 +1,4 @@
-"""What databases' kinds of operations do, for the test that kills their workers. Migrations, backups, restores apart."""
+"""What the kinds of operations on a database and its logins do, for the test that kills their workers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,6 @@ from apps.workspaces.tests.factories import create_test_workspace
 from config.testing.scenarios import Point, Scenario, scenario_of
 
 
-def server_row() -> DatabaseServer:
-    """The suite's cluster, as the one server that takes databases."""
-    found: DatabaseServer | None = DatabaseServer.objects.first()
-    return found or add_suite_server()
-
-
 class DatabaseScenario(Scenario):
     """On a workspace's database of its own, dropped with all that was made for it when the scenario is over."""
 
@@ -41,7 +35,8 @@ class DatabaseScenario(Scenario):
 
     def prepare(self) -> None:
         self.place.stack.enter_context(dropping_databases())
-        server_row()
+        if not DatabaseServer.objects.exists():
+            add_suite_server()
         self.workspace = create_test_workspace(owner=UserFactory())
         self.make()
 

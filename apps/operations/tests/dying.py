@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pkgutil import resolve_name
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -84,8 +85,8 @@ def _begin(context: StepContext, step: str) -> str:
 
 def _dying_at(point: Point) -> AbstractContextManager[Any]:
     owner, _, name = point.at.rpartition(".")
-    module = __import__(owner, fromlist=[name])
-    original, calls = getattr(module, name), 0
+    holder = resolve_name(owner)
+    original, calls = getattr(holder, name), 0
 
     def called(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
@@ -97,7 +98,7 @@ def _dying_at(point: Point) -> AbstractContextManager[Any]:
             _die()
         return result
 
-    return patch.object(module, name, called)
+    return patch.object(holder, name, called)
 
 
 def _die() -> None:

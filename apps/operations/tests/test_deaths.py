@@ -1,4 +1,4 @@
-"""Every step of every kind of operation, with the worker killed by SIGKILL before it, within it, and behind its effect.
+"""Every step of every kind of operation, its worker killed by SIGKILL within it (or before it) and behind its effect.
 
 A kind is covered by being registered: it needs a scenario (config/testing/scenarios.py), or this fails.
 """
@@ -47,7 +47,7 @@ def deaths() -> Iterator[Death]:
     for name, kind in KINDS.items():
         for step in kind.steps():
             points = [point.name for point in SCENARIOS[name].points if point.step == step]
-            for moment in ("before", *points, "after"):
+            for moment in (*(points or ["before"]), "after"):
                 yield Death(name, step, moment)
 
 
@@ -62,6 +62,7 @@ def worker(
     own = override_settings(
         DATA_DIR=folder,
         DATABASE_RESTORE_FOLDER=str(folder / "restores"),
+        BACKUP_SCRATCH_FOLDER=str(folder / "proofs"),
         STORAGES={**settings.STORAGES, "backups": backups},
     )
     with django_db_blocker.unblock(), own, committed_clone(request.config) as database:
@@ -72,10 +73,23 @@ def worker(
         connection.close()
 
 
-@pytest.fixture
-def place(worker: WorkerProcess) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def lasting(worker: WorkerProcess) -> Iterator[tuple[ExitStack, dict[str, Any]]]:
     with ExitStack() as stack:
-        yield Place(worker.log.parent, stack)
+        yield stack, {}
+
+
+@pytest.fixture
+def place(worker: WorkerProcess, lasting: tuple[ExitStack, dict[str, Any]]) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield Place(worker.log.parent, stack, *lasting)
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in registered_kinds()])
+def test_fault_14_every_kind_has_a_scenario(kind: str) -> None:
+    assert kind in SCENARIOS, f"{kind} needs a scenario in its app's tests: see config/testing/scenarios.py"
+    known = {(kind, step) for step in KINDS[kind].steps()}
+    assert {(kind, point.step) for point in SCENARIOS[kind].points} <= known
 
 
 @pytest.mark.parametrize("death", list(deaths()), ids=str)
