@@ -47,6 +47,7 @@ class BackupScenario(DatabaseScenario):
 @scenario_of("databases.backup")
 class BackUp(BackupScenario):
     points = (
+        Point("dump", "half way", "apps.databases.clients.sealed_dump.PgDump.read", call=2),
         Point("dump", "stored, not written down", f"{_TAKING}.save_file", behind=True),
         Point("manifest", "manifest written", f"{_TAKING}.save_manifest", behind=True),
         Point("record", "stored, nothing expired yet", "apps.databases.services.backups.steps.expire_superfluous"),
@@ -61,6 +62,7 @@ class BackUp(BackupScenario):
         names = store().listdir(backup.storage_key)[1]
         assert sorted(names) == sorted([backup.manifest["file"], "manifest.json"]), "nothing of the dead one is left"
         _read(backup)
+        assert self.events("backup.stored") == 1
 
 
 @scenario_of("databases.prove")
@@ -90,7 +92,8 @@ class Prove(BackupScenario):
     def check_done(self, operation: Any) -> None:
         backup = Backup.objects.get(database=self.database)
         assert (backup.status, operation.result["status"]) == ("proved", "proved")
-        assert self.scratch() == set()
+        self.require_no_orphans()
+        assert self.events("backup.proved") == 1
 
 
 def _read(backup: Backup) -> None:

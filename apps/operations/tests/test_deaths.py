@@ -85,7 +85,7 @@ def place(worker: WorkerProcess, lasting: tuple[ExitStack, dict[str, Any]]) -> I
         yield Place(worker.log.parent, stack, *lasting)
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in registered_kinds()])
+@pytest.mark.parametrize("kind", [kind.name for kind in registered_kinds() if not kind.name.startswith("probe.")])
 def test_fault_14_every_kind_has_a_scenario(kind: str) -> None:
     assert kind in SCENARIOS, f"{kind} needs a scenario in its app's tests: see config/testing/scenarios.py"
     known = {(kind, step) for step in KINDS[kind].steps()}
