@@ -10,8 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from redis import Redis
 
 from apps.common.actors import SYSTEM
 from apps.operations.models import Operation
@@ -71,6 +73,38 @@ def test_fault_15_message_lost_is_picked_up_by_the_sweep(worker_process: StartWo
     assert not wait_for(lambda: status(operation) != "queued", seconds=1)
     sweep_operations(now=timezone.now())
     assert wait_for(lambda: status(operation) == "succeeded"), worker.read_log()
+
+
+def test_fault_15_redis_emptied_is_made_good_by_the_sweep(worker_process: StartWorker) -> None:
+    """Whatever Redis held of this platform is gone before a worker has seen it."""
+    operation = ask()
+    redis = Redis.from_url(settings.REDIS_URL)
+    keys = list(redis.scan_iter(f"{settings.REDIS_KEY_PREFIX}*"))
+    assert f"{settings.REDIS_KEY_PREFIX}default".encode() in keys, "the wake-up was there"
+    redis.delete(*keys)
+    worker = worker_process(include=PROBE)
+    assert not wait_for(lambda: status(operation) != "queued", seconds=1)
+    sweep_operations(now=timezone.now() + timedelta(seconds=15))
+    assert wait_for(lambda: status(operation) == "succeeded"), worker.read_log()
+    assert probe.effects() == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("old", ["", "apps.operations.tests.older_release"], ids=["kind unknown", "step unknown"])
+def test_fault_67_worker_of_the_old_release_hands_back_and_one_of_the_new_finishes(
+    worker_process: StartWorker, old: str
+) -> None:
+    worker = worker_process(include=old)
+    operation = ask()
+    handed_back = "Waiting for a worker that knows this kind of work."
+    assert wait_for(lambda: status(operation) == "queued" and operation.message == handed_back), worker.read_log()
+    assert (operation.attempt, operation.failures, probe.effects()) == (0, 0, [])
+    worker.stop()
+    newer = worker_process(include=PROBE)
+    # What 15 seconds of rest do:
+    Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() - timedelta(seconds=10))
+    sweep_operations(now=timezone.now())
+    assert wait_for(lambda: status(operation) == "succeeded"), newer.read_log()
+    assert (operation.attempt, probe.effects()) == (1, ["first", "second", "third"])
 
 
 def test_fault_16_two_claim_the_same_one_one_wins() -> None:
