@@ -12,6 +12,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -54,7 +55,7 @@ def check_beat() -> bool:
     return newest is not None and timezone.now() - newest < OLDEST_BEAT
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[], bool]] = {
     "web": check_web,
     **{name_worker(queue): partial(check_worker, queue) for queue in WORKER_QUEUES},
     "beat": check_beat,
