@@ -7,13 +7,13 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.databases.models import SchemaMigration, WorkspaceDatabase
-from apps.databases.selectors.databases import present_database
 from apps.databases.states import DatabaseStatus
 
 
 def applied_migrations(*, workspace_id: UUID) -> QuerySet[SchemaMigration]:
-    """Those of the workspace's database. Raises DatabaseNotFound."""
-    migrations: QuerySet[SchemaMigration] = SchemaMigration.objects.filter(database=present_database(workspace_id))
+    """Those of the workspace's database; none while it has no database."""
+    present = WorkspaceDatabase.objects.of_workspace(workspace_id).present()
+    migrations: QuerySet[SchemaMigration] = SchemaMigration.objects.filter(database__in=present)
     return migrations
 
 
