@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+
 from apps.databases.clients.restore_target import limit_connections
 from apps.databases.errors import BackupNotFound, DatabaseNotFound, DatabaseNotReady, KeptDatabaseNotFound
 from apps.databases.models import KeptDatabase, Restore
@@ -161,14 +163,19 @@ def _restore(context: StepContext, *, swapped: bool = False) -> Restore:
 
 _LOADING = [
     Step("check", check_step, "Checking the backup."),
-    Step("fetch", fetch_step, "Fetching the backup."),
+    Step("fetch", fetch_step, "Fetching the backup.", time_limit=settings.BACKUP_TIME_LIMIT),
     Step("create", create_step, "Making a new database."),
-    Step("load", load_step, "Loading the backup."),
-    Step("verify", verify_step, "Comparing what was loaded with the backup's manifest."),
+    Step("load", load_step, "Loading the backup.", time_limit=settings.BACKUP_TIME_LIMIT),
+    Step(
+        "verify",
+        verify_step,
+        "Comparing what was loaded with the backup's manifest.",
+        time_limit=settings.BACKUP_TIME_LIMIT,
+    ),
     Step("grant", grant_step, "Giving the roles their rights."),
 ]
 _SWAPPING = [
-    Step("backup", backup_step, "Backing up the live database first."),
+    Step("backup", backup_step, "Backing up the live database first.", time_limit=settings.BACKUP_TIME_LIMIT),
     Step("swap", swap_step, "Putting the restored database in the live one's place.", cancelable=False),
     Step("record", record_step, "Writing down what was restored.", cancelable=False),
     Step("tidy", tidy_step, "Opening the old database for reading.", cancelable=False),
