@@ -25,6 +25,7 @@ GROUPS = {
     "export": ("10",),
     "api": ("6", "7"),
     "backups": ("9",),
+    "operations": ("12",),
     "server": ("server",),
 }
 
