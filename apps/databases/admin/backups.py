@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -117,7 +118,7 @@ SCHEDULE_ACTS = (
 
 
 class _Backups:
-    list_display = ("started_at", "kind", "status", "database", "size_bytes", "rows", "stored_at", "proved_at")
+    list_display = ("started_at", "kind", "status", "database", "size", "rows", "stored_at", "proved_at")
     list_filter = ("status", "kind")
     list_select_related = ("database__workspace",)
     search_fields = ("database__name", "sha256", "=id", "=operation_id")
@@ -126,12 +127,18 @@ class _Backups:
     readonly_fields = ("dump",)
     acts: ClassVar[Sequence[Act]] = BACKUP_ACTS
 
+    @admin.display(description="Size", ordering="size_bytes")
+    def size(self, row: Backup) -> str:
+        return filesizeformat(row.size_bytes)
+
     @admin.display(description="dump")
     def dump(self, row: Backup) -> str:
         if row.status not in USABLE:
             return "–"
         address = reverse("admin:databases_backup_dump", args=[row.pk])
-        return format_html('<a href="{}">Download for pg_restore</a>', address)
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500 underline" href="{}">Download for pg_restore</a>', address
+        )
 
     def get_fields(self: Any, request: HttpRequest, obj: Any = None) -> list[Any]:
         return ["dump", *super().get_fields(request, obj)]  # type: ignore[misc]

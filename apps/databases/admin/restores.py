@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
 
 from apps.common.admin import Act, ActContext, ActForm, PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
 from apps.common.errors import InvalidInput
@@ -108,11 +109,15 @@ KEPT_ACTS = (
 
 
 class _KeptDatabases:
-    list_display = ("name", "origin", "size_bytes", "revision", "keep_until", "dropped_at", "created_at")
+    list_display = ("name", "origin", "size", "revision", "keep_until", "dropped_at", "created_at")
     list_filter = ("origin",)
     list_select_related = ("database__workspace",)
     search_fields = ("name", "=operation_id")
     acts: ClassVar[Sequence[Act]] = KEPT_ACTS
+
+    @admin.display(description="Size", ordering="size_bytes")
+    def size(self, row: KeptDatabase) -> str:
+        return filesizeformat(row.size_bytes)
 
 
 @admin.register(KeptDatabase, site=platform_site)

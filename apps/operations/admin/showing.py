@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -100,3 +101,16 @@ def _refresh_seconds(operation: Operation, now: datetime) -> int:
     far = operation.status == OperationStatus.QUEUED and operation.next_attempt_at > now + _SOON
     whole: timedelta = settings.CONSOLE_REFRESH_IDLE if far else settings.CONSOLE_REFRESH
     return int(whole.total_seconds())
+
+
+def describe_result(result: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What an operation brought, as names and values for people; what lies deeper is put into one line."""
+    return [(name.replace("_", " "), _in_one_line(value)) for name, value in (result or {}).items()]
+
+
+def _in_one_line(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {_in_one_line(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(_in_one_line(inner) for inner in value) or "none"
+    return "–" if value is None else str(value)

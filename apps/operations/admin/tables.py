@@ -25,7 +25,7 @@ from apps.common.admin import Act, PlatformAdmin, WorkspaceAdmin, platform_site,
 from apps.common.workspace_names import workspace_names
 from apps.operations.admin.acts import ACTS
 from apps.operations.admin.filters import DaysFilter, KindFilter, QueueFilter, StatusFilter
-from apps.operations.admin.showing import TONES, show_operation
+from apps.operations.admin.showing import TONES, describe_result, show_operation
 from apps.operations.models import Operation
 from apps.operations.services.kinds import find_kind, registered_kinds
 
@@ -123,6 +123,7 @@ class _Operations:
         return {
             "title": shown.title,
             "operation": row,
+            "result": describe_result(row.result),
             "shown": shown,
             "acts": self.links_to_acts(request, row),
             "follow": reverse("admin:operations_operation_now", args=[row.pk]),
