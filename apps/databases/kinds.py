@@ -68,11 +68,17 @@ register_kind(
     group="database",
     queue="databases",
     steps=[
+        Step(
+            "backup",
+            migration_steps.back_up_first,
+            "Backing up what is there.",
+            time_limit=settings.BACKUP_TIME_LIMIT,
+        ),
         Step("apply", migration_steps.apply_migrations, "Applying the migrations.", time_limit=timedelta(hours=2)),
         Step("settle", migration_steps.settle_migrations, "Granting and measuring what is new."),
     ],
-    on_failed=migration_steps.give_back_space,
-    on_canceled=migration_steps.give_back_space,
+    on_failed=migration_steps.give_up_migrations,
+    on_canceled=migration_steps.give_up_migrations,
     on_retried=migration_steps.reserve_again,
 )
 register_kind(

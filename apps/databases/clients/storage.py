@@ -20,6 +20,18 @@ def measure_sizes(server: psycopg.Connection[Any], names: Iterable[str]) -> dict
     return dict(server.execute(query, [list(names)]).fetchall())
 
 
+def may_hold_rows(inside: psycopg.Connection[Any]) -> bool:
+    """Whether any table of the workspace's has a page on disk. Rows need one; what was deleted may keep it."""
+    query = """
+        SELECT EXISTS (
+            SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'apprun')
+               AND pg_relation_size(c.oid) > 0)
+    """
+    row = inside.execute(query).fetchone()
+    return row is not None and bool(row[0])
+
+
 def set_growth(inside: psycopg.Connection[Any], roles: RoleNames, *, allowed: bool) -> None:
     """Whether applications may INSERT and UPDATE, in what there is and in what migrations make later.
 

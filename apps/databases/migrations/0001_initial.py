@@ -397,6 +397,10 @@ class Migration(migrations.Migration):
                 ("scripts", models.JSONField(help_text="In order: version, name, sql, checksum.")),
                 ("dry_run", models.BooleanField(default=False)),
                 (
+                    "backup",
+                    models.BooleanField(default=True, help_text="Whether what would be lost is backed up first."),
+                ),
+                (
                     "database",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,

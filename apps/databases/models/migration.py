@@ -39,6 +39,7 @@ class MigrationRequest(TimestampedModel):
     operation_id = models.UUIDField(unique=True, null=True)
     scripts = models.JSONField(help_text="In order: version, name, sql, checksum.")
     dry_run = models.BooleanField(default=False)
+    backup = models.BooleanField(default=True, help_text="Whether what would be lost is backed up first.")
 
     class Meta:
         ordering = ["-created_at", "-id"]

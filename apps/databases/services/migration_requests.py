@@ -17,6 +17,7 @@ from apps.common.ids import new_id
 from apps.databases.errors import MigrationChanged, MigrationOutOfOrder
 from apps.databases.models import MigrationRequest, SchemaMigration
 from apps.databases.selectors.databases import ready_database
+from apps.databases.services.servers import require_program
 from apps.databases.services.space import reserve_space
 from apps.databases.services.sql_text import split_statements
 from apps.operations.services.requests import request_operation
@@ -33,20 +34,26 @@ def request_migrations(
     workspace: Any,
     migrations: Sequence[Mapping[str, Any]],
     dry_run: bool = False,
+    backup: bool = True,
     actor: Actor,
     now: datetime,
 ) -> MigrationRequest:
     """Write down migrations (``{version, name, sql}``, versions ascending) and ask for the operation that applies them.
 
-    Raises InvalidInput that points at what can't be run, MigrationChanged for a version that was applied with another
-    text, MigrationOutOfOrder for a new one below what is applied, QuotaExceeded, DatabaseNotFound, DatabaseNotReady.
+    With ``backup`` the operation first backs up what they could destroy. Raises InvalidInput that points at what can't
+    be run, MigrationChanged for a version that was applied with another text, MigrationOutOfOrder for a new one below
+    what is applied, ProgramMissing (no pg_dump as new as the server), QuotaExceeded, DatabaseNotFound,
+    DatabaseNotReady.
     """
     scripts = _checked(migrations)
     database = ready_database(workspace.id)
     applied = dict(SchemaMigration.objects.filter(database=database).values_list("version", "checksum"))
-    require_order(scripts, applied)
+    if require_order(scripts, applied) and applied and backup and not dry_run:
+        require_program("pg_dump", server=database.server)
     with transaction.atomic():
-        request = MigrationRequest.objects.create(pk=new_id(), database=database, scripts=scripts, dry_run=dry_run)
+        request = MigrationRequest.objects.create(
+            pk=new_id(), database=database, scripts=scripts, dry_run=dry_run, backup=backup
+        )
         operation = request_operation(
             kind=KIND,
             target_id=database.pk,
@@ -67,6 +74,7 @@ def request_migrations(
             changes={
                 "versions": [None, [script["version"] for script in scripts]],
                 "dry_run": [None, dry_run],
+                "backup": [None, backup],
                 "operation": [None, str(operation.pk)],
             },
         )

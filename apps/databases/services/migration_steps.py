@@ -21,7 +21,7 @@ from apps.databases.clients.applied import (
     write_record,
 )
 from apps.databases.clients.statements import Bounds, run_statement
-from apps.databases.clients.storage import measure_sizes
+from apps.databases.clients.storage import may_hold_rows, measure_sizes
 from apps.databases.errors import (
     DatabaseNotReady,
     MigrationFailed,
@@ -30,6 +30,8 @@ from apps.databases.errors import (
     StatementTimeout,
 )
 from apps.databases.models import KeptDatabase, MigrationRequest, SchemaMigration, WorkspaceDatabase
+from apps.databases.models.backup import BackupKind
+from apps.databases.services.backups.steps import back_up_now, give_up_unfinished
 from apps.databases.services.connections import owner_session
 from apps.databases.services.migration_requests import require_order
 from apps.databases.services.servers import open_server
@@ -42,6 +44,24 @@ from apps.operations.services.kinds import StepContext
 
 _FEW_ROWS = 1
 _MEBIBYTE = 1024 * 1024
+
+
+def back_up_first(context: StepContext) -> Mapping[str, Any]:
+    """Back up the database as it is, if there is anything to be lost: a migration to apply, and tables with rows.
+
+    Returns the backup's id, or None. A Retry that goes on behind this step keeps the backup that it made.
+    """
+    request = _request(context)
+    if not request.backup or request.dry_run:
+        return {"backup": None}
+    database = _ready(request.database_id)
+    applied = SchemaMigration.objects.filter(database=database).values_list("version", "checksum")
+    if not require_order(request.scripts, dict(applied)):
+        return {"backup": None}
+    with open_server(database.server, database=database.name) as inside:
+        if not may_hold_rows(inside):
+            return {"backup": None}
+    return {"backup": str(back_up_now(context, database, kind=BackupKind.BEFORE_MIGRATE))}
 
 
 def apply_migrations(context: StepContext) -> Mapping[str, Any]:
@@ -88,11 +108,12 @@ def settle_migrations(context: StepContext) -> Mapping[str, Any]:
         bound_growth(_ready(request.database_id))
         measure_database(database_id=request.database_id, now=context.clock())
     release_space(operation_id=context.operation_id)
-    return dict(context.results["apply"])
+    return {**context.results["apply"], "before": context.results["backup"]["backup"]}
 
 
-def give_back_space(context: StepContext) -> None:
-    """When the operation fails or is canceled."""
+def give_up_migrations(context: StepContext) -> None:
+    """When the operation fails or is canceled: its space is given back, and no backup is being made for it any more."""
+    give_up_unfinished(context)
     release_space(operation_id=context.operation_id)
 
 

@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from apps.accounts.tests.factories import UserFactory
 from apps.common.actors import SYSTEM
-from apps.databases.models import SchemaMigration, SpaceReservation, WorkspaceDatabase
+from apps.databases.clients.backup_store import store
+from apps.databases.models import Backup, SchemaMigration, SpaceReservation, WorkspaceDatabase
 from apps.databases.services.migration_requests import request_migrations
+from apps.databases.services.servers import open_server
 from apps.databases.tests.factories import (
     add_suite_server,
     connect_as_login,
@@ -22,6 +24,7 @@ from apps.operations.models import Operation
 from apps.workspaces.tests.factories import create_test_workspace
 from config.testing.scenarios import Point, Scenario, scenario_of
 
+_TAKING = "apps.databases.services.backups.taking"
 _STEPS = "apps.databases.services.migration_steps"
 _SCRIPTS = (
     "create table made (id int); insert into made values (0)",
@@ -33,6 +36,8 @@ _SCRIPTS = (
 @scenario_of("databases.migrate")
 class Migrate(Scenario):
     points = (
+        Point("backup", "dumped, not written down", f"{_TAKING}.save_file", behind=True),
+        Point("backup", "stored, its id not told", f"{_STEPS}.back_up_now", behind=True),
         Point("apply", "in the middle of the second", f"{_STEPS}.write_record", call=2),
         # The first call is the one at the beginning.
         Point("apply", "second committed, not recorded here", f"{_STEPS}._mirror", call=3),
@@ -44,6 +49,9 @@ class Migrate(Scenario):
         self.place.stack.enter_context(dropping_databases())
         add_suite_server()
         self.database = provision(create_test_workspace(owner=UserFactory()))
+        with open_server(self.database.server, database=self.database.name) as inside:
+            inside.execute(f"SET ROLE {self.database.ddl_role}")
+            inside.execute("CREATE TABLE app.there AS SELECT generate_series(1, 5000) AS id")
 
     def ask(self) -> Any:
         request = request_migrations(
@@ -74,4 +82,9 @@ class Migrate(Scenario):
             assert row == (False, None), "nobody can log in as the owner"
         versions = SchemaMigration.objects.filter(database=self.database).values_list("version", flat=True)
         assert list(versions) == [1, 2, 3]
+        backup = Backup.objects.get(database=self.database)
+        assert (str(backup.pk), backup.kind, backup.status) == (operation.result["before"], "before_migrate", "stored")
+        assert (backup.rows, backup.revision) == (5000, 0), "of the moment before the first migration"
+        names = store().listdir(backup.storage_key)[1]
+        assert sorted(names) == sorted([backup.manifest["file"], "manifest.json"]), "nothing of the dead one is left"
         assert not SpaceReservation.objects.filter(database=self.database).exists()

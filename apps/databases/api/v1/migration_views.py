@@ -33,6 +33,11 @@ class MigrateInput(Input):
     dry_run = serializers.BooleanField(
         required=False, default=False, help_text="Run them, in one transaction, and undo them."
     )
+    backup = serializers.BooleanField(
+        required=False,
+        default=True,
+        help_text="Back the database up first, if it has rows and anything is to be applied; never for a dry run.",
+    )
 
 
 class MigrationOutput(serializers.Serializer[Any]):
@@ -61,7 +66,10 @@ class MigrationViewSet(ApiViewSet):
         return self.page(applied_migrations(workspace_id=self.workspace.id))
 
     def create(self, request: Request, workspace: str) -> Response:
-        """Apply migrations: each as a whole or not at all, up to the first that fails."""
+        """Apply migrations: each as a whole or not at all, up to the first that fails.
+
+        The operation's result names the backup that was made first in `before`.
+        """
         asked = request_migrations(workspace=self.workspace, **self.read(), actor=self.actor, now=self.now)
         assert asked.operation_id is not None, "requested with its operation"
         return self.accepted(asked.operation_id)

@@ -84,10 +84,12 @@ def refuse_retry(context: StepContext) -> None:
 def back_up_now(context: StepContext, database: WorkspaceDatabase, *, kind: str = BackupKind.BEFORE_RESTORE) -> UUID:
     """A stored backup of the database, made within a step of the operation of ``context``; its id.
 
-    Safe to repeat: what an attempt before this one has stored is taken. The plan's limit of backups is not asked here:
-    nobody is kept from restoring by having many. Raises what the parts raise.
+    Safe to repeat: what an attempt before this one has stored is taken, what was given up is made anew. The plan's
+    limit of backups is not asked here: nobody is kept from restoring by having many. Raises what the parts raise.
     """
-    backup = Backup.objects.filter(operation_id=context.operation_id, database=database).first()
+    backup = Backup.objects.filter(
+        operation_id=context.operation_id, database=database, status__in={BackupStatus.RUNNING, *USABLE}
+    ).first()
     if backup is None:
         backup = write_down(
             Backup(id=new_id()), database, kind=kind, operation_id=context.operation_id, now=context.clock()
@@ -103,6 +105,12 @@ def back_up_now(context: StepContext, database: WorkspaceDatabase, *, kind: str 
     taking.publish(backup, now=context.clock())
     taking.record(backup, now=context.clock())
     return backup.pk
+
+
+def give_up_unfinished(context: StepContext) -> None:
+    """Hook of an operation that failed or was canceled: what ``back_up_now`` hasn't finished for it is no backup."""
+    for backup in Backup.objects.filter(operation_id=context.operation_id, status=BackupStatus.RUNNING):
+        taking.give_up(backup, "What it was made for has ended before; the operation says why.")
 
 
 def _backup(context: StepContext) -> Backup:

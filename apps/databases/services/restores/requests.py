@@ -23,7 +23,7 @@ from apps.databases.errors import (
 from apps.databases.models import Backup, KeptDatabase, Restore, WorkspaceDatabase
 from apps.databases.models.restore import RestoreKind
 from apps.databases.services.restores.kept import lock_kept_database
-from apps.databases.services.restores.sources import require_fitting_versions, restored_size
+from apps.databases.services.restores.sources import give_up_unfinished, require_fitting_versions, restored_size
 from apps.databases.services.space import reserve_space
 from apps.databases.states import USABLE, DatabaseStatus
 from apps.operations.services.kinds import StepContext
@@ -82,6 +82,7 @@ def require_usable_backup(*, workspace_id: UUID, backup_id: UUID) -> Backup:
 
 def end_restore(context: StepContext) -> None:
     """Hook of a canceled operation: what it left goes at once."""
+    give_up_unfinished(context)
     _end(context.operation_id, settle_after=context.clock())
 
 
@@ -91,6 +92,7 @@ def fail_restore(context: StepContext) -> None:
     When the swap has happened already, nothing is to be kept: it is brought to its end at once.
     """
     now = context.clock()
+    give_up_unfinished(context)
     Restore.objects.filter(operation_id=context.operation_id).exclude(fenced_until=None).update(fenced_until=now)
     swapped = Restore.objects.filter(operation_id=context.operation_id).exclude(swapped_at=None).exists()
     _end(context.operation_id, settle_after=now if swapped else now + settings.DATABASE_RESTORE_LEFTOVERS)

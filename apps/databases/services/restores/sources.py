@@ -7,13 +7,14 @@ from apps.databases.services.backups.proving import (
     require_fitting_versions,
     restored_size,
 )
-from apps.databases.services.backups.steps import back_up_now
+from apps.databases.services.backups.steps import back_up_now, give_up_unfinished
 
 __all__ = [
     "back_up_now",
     "compare_with_manifest",
     "dump_major",
     "fetch_dump",
+    "give_up_unfinished",
     "require_fitting_versions",
     "require_manifest",
     "restored_size",
