@@ -23,6 +23,7 @@ from apps.databases.selectors.placement import Placement, WeightedLeastLoad, ser
 from apps.databases.services.establishing import admit_logins, establish_database, publish_login, session_limits
 from apps.databases.services.secrets import new_password, open_password, seal_password
 from apps.databases.services.servers import open_as_login, open_server
+from apps.databases.services.storage import measure_database
 from apps.databases.signals import database_ready
 from apps.databases.states import DatabaseStatus
 from apps.events.services import emit_event
@@ -100,10 +101,15 @@ def establish_step(context: StepContext) -> dict[str, Any]:
 
 
 def publish_step(context: StepContext) -> dict[str, Any]:
-    """Give the login its password, see that it gets in, and call the database ready."""
+    """Give the login its password, see that it gets in, and call the database ready; measure what it holds."""
     database = _provisioned(context)
-    if database.status == DatabaseStatus.READY:
-        return {"database": str(database.pk)}
+    if database.status != DatabaseStatus.READY:
+        _open(database, context)
+    measure_database(database_id=database.pk, now=context.clock())
+    return {"database": str(database.pk)}
+
+
+def _open(database: WorkspaceDatabase, context: StepContext) -> None:
     with open_server(database.server) as server:
         publish_login(server, database)
     login = database.login(database.active_login)
@@ -116,7 +122,6 @@ def publish_step(context: StepContext) -> dict[str, Any]:
             row.move_to(DatabaseStatus.READY, secret_version=1, rotated_at=now)
             emit_event(type="database.created", workspace_id=row.workspace_id, data={"database": str(row.pk)}, now=now)
             database_ready.send(sender=WorkspaceDatabase, database=row, actor=context.actor, now=now)
-    return {"database": str(database.pk)}
 
 
 def mark_failed(context: StepContext) -> None:

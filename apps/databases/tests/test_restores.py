@@ -25,6 +25,7 @@ from apps.databases.services.restores import steps, swapping
 from apps.databases.services.restores.kept import delete_kept_database, drop_expired_databases
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
 from apps.databases.services.servers import open_server
+from apps.databases.services.storage import measure_database
 from apps.databases.tests.test_restores_workers import Place, carry_out, place
 from apps.databases.tests.test_swap import address, ask
 from apps.events.models import Event
@@ -103,6 +104,17 @@ def test_pools_renew_and_the_size_counts_what_is_kept(place: Place) -> None:
     live = ask("postgres", f"SELECT pg_database_size('{place.name}')")[0][0]
     assert kept.size_bytes > 0
     assert place.database.size_bytes == live + kept.size_bytes
+
+
+def test_what_a_copy_takes_counts_at_once_and_no_more_when_it_is_dropped(place: Place) -> None:
+    before = measure_database(database_id=place.database.pk, now=timezone.now()).size_bytes
+    kept = done(place.restore(into_new=True))
+    place.database.refresh_from_db()
+    assert place.database.size_bytes == before + kept.size_bytes
+    later = kept.keep_until + timedelta(seconds=1)
+    assert drop_expired_databases(now=later) == 1
+    place.database.refresh_from_db()
+    assert (place.database.size_bytes, place.database.size_measured_at) == (before, later)
 
 
 def test_fault_61_backup_of_an_older_revision_says_which_migrations_are_missing(place: Place) -> None:

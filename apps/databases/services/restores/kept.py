@@ -28,6 +28,7 @@ from apps.databases.errors import KeptDatabaseInUse, KeptDatabaseNotFound
 from apps.databases.models import KeptDatabase, Restore, WorkspaceDatabase
 from apps.databases.services.establishing import admit_logins, establish_database
 from apps.databases.services.servers import open_server
+from apps.databases.services.storage import measure_database
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +85,9 @@ def _drop_expired(kept_id: UUID, now: datetime) -> bool:
         return False
     with open_server(kept.database.server) as server:
         drop_database(server, kept.name)
-    return bool(KeptDatabase.objects.present().filter(pk=kept_id).update(dropped_at=now))
+    dropped = KeptDatabase.objects.present().filter(pk=kept_id).update(dropped_at=now)
+    measure_database(database_id=kept.database_id, now=now)
+    return bool(dropped)
 
 
 def open_for_reading(*, database: WorkspaceDatabase, name: str) -> int:

@@ -138,6 +138,7 @@ def keep_copy_step(context: StepContext) -> dict[str, Any]:
     size = open_for_reading(database=restore.database, name=name)
     kept = record_copy(restore=restore, size_bytes=size, now=context.clock())
     settle_restore(restore=restore, now=context.clock())
+    measure_database(database_id=restore.database_id, now=context.clock())
     return {
         "backup": str(restore.backup_id),
         "kept": {"id": str(kept.pk), "name": kept.name, "keep_until": kept.keep_until.isoformat()},
