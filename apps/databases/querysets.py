@@ -78,6 +78,10 @@ class BackupQuerySet(models.QuerySet["Backup"]):
             models.Q(status=BackupStatus.FAILED) | ended | models.Q(looked_into, status=BackupStatus.UNUSABLE)
         )
 
+    def without_files_before(self, moment: datetime) -> Self:
+        """Those whose files were deleted before ``moment``, and that no restore and no copy names."""
+        return self.filter(deleted_at__lt=moment, restores=None, copies=None)
+
 
 class BackupScheduleQuerySet(models.QuerySet["BackupSchedule"]):
     """Schedules by when they are due."""
@@ -102,6 +106,10 @@ class KeptDatabaseQuerySet(models.QuerySet["KeptDatabase"]):
     def of_workspace(self, workspace_id: UUID) -> Self:
         return self.filter(database__workspace_id=workspace_id)
 
+    def dropped_before(self, moment: datetime) -> Self:
+        """Those that are gone since before ``moment``, and that no restore names."""
+        return self.filter(dropped_at__lt=moment, put_back_by=None)
+
 
 class RestoreQuerySet(models.QuerySet["Restore"]):
     """Restores by what they have left to do."""
@@ -117,3 +125,7 @@ class RestoreQuerySet(models.QuerySet["Restore"]):
     def to_settle(self, now: datetime) -> Self:
         """Those that have ended and left something to be cleared away."""
         return self.filter(settle_after__lte=now, settled_at=None)
+
+    def settled_before(self, moment: datetime) -> Self:
+        """Those that left nothing to be done, since before ``moment``."""
+        return self.filter(settled_at__lt=moment)

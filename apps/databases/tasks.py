@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.databases.services.backups.expiry import sweep_backups
 from apps.databases.services.backups.proving import sweep_scratch_databases
 from apps.databases.services.backups.schedules import request_due_backups
+from apps.databases.services.forgetting import forget_old_records
 from apps.databases.services.restores.kept import drop_expired_databases
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
 from apps.databases.services.restores.swapping import open_overdue_fences
@@ -57,6 +58,11 @@ def watch() -> None:
 @shared_task(name="databases.sweep_reservations")
 def sweep() -> None:
     sweep_reservations(now=timezone.now())
+
+
+@shared_task(name="databases.forget")
+def forget() -> None:
+    forget_old_records(now=timezone.now())
 
 
 @shared_task(name="databases.request_backups")

@@ -19,7 +19,9 @@ class KeptDatabase(TimestampedModel):
     database = models.ForeignKey("databases.WorkspaceDatabase", on_delete=models.CASCADE, related_name="kept")
     name = models.CharField(max_length=63, unique=True)
     origin = models.CharField(max_length=8, choices=KeptOrigin)
-    backup = models.ForeignKey("databases.Backup", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    backup = models.ForeignKey(
+        "databases.Backup", null=True, blank=True, on_delete=models.SET_NULL, related_name="copies"
+    )
     operation_id = models.UUIDField(unique=True)
     size_bytes = models.PositiveBigIntegerField(default=0)
     revision = models.PositiveIntegerField(default=0, help_text="Of its migrations.")

@@ -25,13 +25,15 @@ class Restore(TimestampedModel):
     database = models.ForeignKey("databases.WorkspaceDatabase", on_delete=models.CASCADE, related_name="restores")
     workspace_id = models.UUIDField()
     kind = models.CharField(max_length=9, choices=RestoreKind)
-    backup = models.ForeignKey("databases.Backup", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    backup = models.ForeignKey(
+        "databases.Backup", null=True, blank=True, on_delete=models.SET_NULL, related_name="restores"
+    )
     kept = models.ForeignKey(
         "databases.KeptDatabase",
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
-        related_name="+",
+        related_name="put_back_by",
         help_text="The one that is put back.",
     )
     operation_id = models.UUIDField(unique=True)

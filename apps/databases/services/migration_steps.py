@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from psycopg.pq import TransactionStatus
 
-from apps.common.errors import QuotaExceeded
+from apps.common.errors import IllegalTransition, QuotaExceeded
 from apps.databases.clients.applied import (
     AppliedMigration,
     find_escapes,
@@ -118,7 +118,9 @@ def give_up_migrations(context: StepContext) -> None:
 
 
 def reserve_again(context: StepContext) -> None:
-    """When a failed operation is retried. Raises QuotaExceeded."""
+    """When a failed operation is retried. Raises QuotaExceeded, and IllegalTransition when it is too old for that."""
+    if not MigrationRequest.objects.filter(pk=UUID(context.params["request"])).exists():
+        raise IllegalTransition("These migrations were asked for too long ago. Send them again.")
     reserve_space(
         database=WorkspaceDatabase.objects.get(pk=context.target),
         operation_id=context.operation_id,
