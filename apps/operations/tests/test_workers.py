@@ -159,3 +159,31 @@ def test_worker_whose_operation_was_taken_over_records_nothing(settings: Any) ->
     assert (status(operation), operation.attempt) == ("running", 99)
     assert [record["name"] for record in operation.steps if record["done_at"]] == ["first"]
     assert "third" not in probe.effects()
+
+
+def connections_of(service: str) -> list[int]:
+    """The server's processes for the worker that calls itself so."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()", [service]
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def test_worker_keeps_its_connection_and_replaces_one_that_died(worker_process: StartWorker) -> None:
+    service = f"probe-{uuid4().hex[:8]}"
+    worker = worker_process(include=PROBE, SERVICE_NAME=service)
+    kept = []
+    for _ in range(2):
+        operation = ask()
+        assert wait_for(lambda: status(operation) == "succeeded"), worker.read_log()  # noqa: B023 - called in the loop
+        kept.append(connections_of(service))
+    assert len(kept[0]) == 1, "one process, one connection"
+    assert kept[0] == kept[1], "the second task has the first one's"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", kept[0])
+    operation = ask()
+    # Sooner than a sweep would find it: the task itself came through.
+    assert wait_for(lambda: status(operation) == "succeeded", seconds=10), worker.read_log()
+    assert operation.attempt == 1
+    assert connections_of(service) not in ([], kept[0])
