@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from apps.operations.states import FINISHED, PENDING, OperationStatus
 
@@ -45,6 +46,14 @@ class OperationQuerySet(_Operations):
     def running_of(self, workspace_id: UUID) -> Self:
         """Those of the workspace that a worker is at."""
         return self.filter(status=OperationStatus.RUNNING, workspace_id=workspace_id)
+
+    def with_running(self) -> Self:
+        """Each with ``running``: how many of its workspace a worker is at."""
+        same = self.model._default_manager.filter(
+            status=OperationStatus.RUNNING, workspace_id=models.OuterRef("workspace_id")
+        )
+        counted = same.order_by().values("workspace_id").annotate(count=models.Count("pk")).values("count")
+        return self.annotate(running=Coalesce(models.Subquery(counted), 0))
 
     def on_target(self, target_kind: str, target_id: UUID | str) -> Self:
         return self.filter(target_kind=target_kind, target_id=str(target_id))
