@@ -7,6 +7,7 @@ the first takes a session of the owner.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,19 +75,29 @@ def write_record(session: psycopg.Connection[Any], migration: AppliedMigration) 
     )
 
 
-def find_escapes(session: psycopg.Connection[Any]) -> list[str]:
-    """Functions that run with their owner's rights, and rules: with either an application could write past its
-    limit. By name, in the present transaction's state."""
+def find_escapes(session: psycopg.Connection[Any], *, logins: Sequence[str]) -> list[str]:
+    """What would let an application write past its limit, each as the begin of a sentence, in the present
+    transaction's state: functions that run with their owner's rights, rules, and the right to make tables.
+
+    To be called when nothing of the transaction but its commit is left: names are looked up in ``pg_catalog`` alone
+    from here on, whatever the transaction has set.
+    """
+    session.execute("SET LOCAL search_path = pg_catalog")
     rows = session.execute(
         """
-        SELECT 'the function ' || p.oid::pg_catalog.regprocedure::text
-        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_roles r ON r.oid = p.proowner
+        SELECT 'the function ' || p.oid::regprocedure::text || ' would act with its owner''s rights'
+        FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
         WHERE p.prosecdef AND r.rolname = current_user
         UNION ALL
-        SELECT 'the rule ' || w.rulename::text || ' on ' || w.ev_class::pg_catalog.regclass::text
-        FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class c ON c.oid = w.ev_class
-        JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+        SELECT 'the rule ' || w.rulename::text || ' on ' || w.ev_class::regclass::text
+               || ' would act with its owner''s rights'
+        FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class JOIN pg_roles r ON r.oid = c.relowner
         WHERE w.ev_type <> '1' AND r.rolname = current_user
-        """
+        UNION ALL
+        SELECT login || ' could make tables in the schema ' || n.nspname::text
+        FROM pg_namespace n, unnest(%(logins)s::text[]) AS login
+        WHERE n.nspname !~ '^pg_' AND has_schema_privilege(login::name, n.oid, 'CREATE')
+        """,
+        {"logins": list(logins)},
     )
     return [row[0] for row in rows]

@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 from django.conf import settings
 from django.db import transaction
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from apps.common.errors import IllegalTransition, QuotaExceeded
@@ -20,6 +21,7 @@ from apps.databases.clients.applied import (
     read_record,
     write_record,
 )
+from apps.databases.clients.roles import SCHEMA, RoleNames
 from apps.databases.clients.statements import Bounds, run_statement
 from apps.databases.clients.storage import may_hold_rows, measure_sizes
 from apps.databases.errors import (
@@ -163,11 +165,6 @@ def _apply(
     for number, statement in enumerate(statements, start=1):
         _run(session, statement, outcome.at(number, statement))
     try:
-        # Deferred constraints speak now, while there is still a statement to name.
-        session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        escapes = find_escapes(session)
-        size = _size(database)
-        _require_bounded(database, context, escapes, size, outcome)
         made = AppliedMigration(
             version=script["version"],
             name=script["name"],
@@ -178,8 +175,15 @@ def _apply(
             operation=context.operation_id,
         )
         write_record(session, made)
+        # Whatever would run at the commit (deferred triggers, cursors that are kept) runs now: what is looked at
+        # behind it is what is committed.
+        session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        session.execute("CLOSE ALL")
+        escapes = find_escapes(session, logins=RoleNames.of(database).logins)
+        _require_bounded(database, context, escapes, _size(database), outcome)
         if dry_run:
             session.execute("SET CONSTRAINTS ALL DEFERRED")
+            session.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(SCHEMA)))
         else:
             context.require_lease()
             session.execute("COMMIT")
@@ -245,7 +249,7 @@ def _require_bounded(
     database: WorkspaceDatabase, context: StepContext, escapes: Sequence[str], size: int, outcome: _Outcome
 ) -> None:
     if escapes:
-        reason = f"{escapes[0]} would act with its owner's rights, past the storage limit; that isn't allowed here"
+        reason = f"{escapes[0]}, past the storage limit; that isn't allowed here"
         raise outcome.failed("at its end", reason, None)
     beside = sum(KeptDatabase.objects.present().filter(database=database).values_list("size_bytes", flat=True))
     room = room_left(database, operation_id=context.operation_id, beside=beside)

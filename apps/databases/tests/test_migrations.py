@@ -106,9 +106,9 @@ _FAILING = {
     ),
     "definer": (
         _ADD + "create function f() returns int language sql security definer as 'select 1'",
-        "the function f() would act with its owner's rights",
+        "the function app.f() would act with its owner's rights",
     ),
-    "rule": (_ADD + "create rule r as on delete to a do also insert into a values (2)", "the rule r on a would"),
+    "rule": (_ADD + "create rule r as on delete to a do also insert into a values (2)", "the rule r on app.a would"),
     "own_record": (
         _ADD + "insert into apprun.migrations select 2, '', '', '', now(), 0, gen_random_uuid()",
         "at its end: duplicate key",
