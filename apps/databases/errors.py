@@ -40,7 +40,7 @@ class BackupNotFound(NotFound):
 
 
 class SessionsRemain(Unavailable):
-    """Sessions of a fenced database don't end; its swap is tried again."""
+    """Sessions that are to end don't: of a fenced database, or of a login that is retired. It is tried again."""
 
     code = "database_in_use"
 

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from apps.databases.clients.postgres import make_verifier
+from apps.databases.clients.roles import RoleNames, revoke_everywhere
 
 #: pg_restore's leader, its workers, and one of them coming back.
 _SPARE = 2
@@ -102,16 +103,12 @@ def database_size(server: psycopg.Connection[Any], name: str) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def revoke_changes(inside: psycopg.Connection[Any], *, schema: str, role: str) -> None:
-    """Leave ``role`` nothing but reading in ``schema``. Takes a superuser's connection to the database itself."""
-    where, whom = sql.Identifier(schema), sql.Identifier(role)
+def revoke_changes(inside: psycopg.Connection[Any], roles: RoleNames) -> None:
+    """Leave the workspace's logins nothing but reading. Takes a superuser's connection to the database itself."""
     # It may be read-only already, from an earlier attempt.
     inside.execute("SET default_transaction_read_only = off")
-    for rights in (
-        "INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES",
-        "USAGE, UPDATE ON ALL SEQUENCES",
-    ):
-        inside.execute(sql.SQL("REVOKE {} IN SCHEMA {} FROM {}").format(sql.SQL(rights), where, whom))
+    with inside.transaction():
+        revoke_everywhere(inside, roles, "INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER", "USAGE, UPDATE")
 
 
 def _drop_login(server: psycopg.Connection[Any], name: str) -> None:

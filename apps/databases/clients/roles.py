@@ -13,7 +13,9 @@ the platform  login    a superuser of the server; owns the database
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,10 +23,14 @@ from typing import Any
 import psycopg
 from psycopg import errors, sql
 
+from apps.databases.errors import SessionsRemain
 from apps.databases.models import WorkspaceDatabase
 
 #: The schema of a workspace's tables.
 SCHEMA = "app"
+
+#: Between two looks whether sessions are gone, seconds.
+_LOOK = 0.01
 
 Server = psycopg.Connection[Any]
 
@@ -108,6 +114,11 @@ def allow_logins(server: Server, roles: RoleNames, *, allowed: bool) -> None:
 def set_verifier(server: Server, login: str, verifier: str | None) -> None:
     """Give a login this password verifier; None takes its password away, so that nobody gets in with it."""
     server.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(verifier)))
+
+
+def limit_login(server: Server, login: str, connections: int) -> None:
+    """How many sessions the login may have; none keeps it out, and unlike its password it can't change that itself."""
+    server.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}").format(sql.Identifier(login), sql.Literal(connections)))
 
 
 def open_database(server: Server, name: str, roles: RoleNames, limits: Limits) -> None:
@@ -194,6 +205,19 @@ def grant_changing(inside: Server, roles: RoleNames, *, writes: bool) -> None:
     _grant_all(inside, f"{verb} USAGE, UPDATE ON", "SEQUENCES", link, ddl=ddl, schema=schema, group=group)
 
 
+def revoke_everywhere(inside: Server, roles: RoleNames, tables: str, sequences: str) -> None:
+    """Take these rights on all tables and all sequences, whatever their schema, from everybody but their owner, with
+    what was handed on: migrations may have granted them to everybody, to logins, with the right to grant them."""
+    whom = sql.SQL(", ").join([sql.SQL("PUBLIC"), *map(sql.Identifier, (roles.app, roles.read, *roles.logins))])
+    found = inside.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    )
+    for (name,) in found.fetchall():
+        for rights, kind in ((tables, "TABLES"), (sequences, "SEQUENCES")):
+            statement = sql.SQL("REVOKE " + rights + " ON ALL " + kind + " IN SCHEMA {} FROM {} CASCADE")
+            inside.execute(statement.format(sql.Identifier(name), whom))
+
+
 def login_sessions(server: Server, login: str) -> list[dict[str, Any]]:
     """Who is logged in with ``login`` now: application name, address, since when (ISO 8601), oldest first."""
     rows = server.execute(
@@ -216,8 +240,53 @@ def end_login_sessions(server: Server, logins: list[str]) -> int:
     )
 
 
+def shut_logins(server: Server, logins: list[str], *, close: Callable[[], None], seconds: float) -> int:
+    """End all sessions of these logins and wait until they are gone; returns how many there were.
+
+    ``close`` lets no new ones in, by what a login can't change of itself. It is tried again while sessions are in its
+    way: one that alters its own role all the time makes PostgreSQL refuse others' changes ("tuple concurrently
+    updated"). Raises SessionsRemain when they don't end in so many ``seconds``.
+    """
+    ended = 0
+    closed = False
+    give_up_at = time.monotonic() + seconds
+    while True:
+        if not closed:
+            with contextlib.suppress(errors.InternalError_):
+                close()
+                closed = True
+        found = end_login_sessions(server, logins)
+        ended += found
+        if closed and not found:
+            return ended
+        if time.monotonic() > give_up_at:
+            raise SessionsRemain("Sessions of logins that are shut out don't end.")
+        time.sleep(_LOOK)
+
+
+def databases_naming(server: Server, prefix: str) -> list[str]:
+    """The databases in which something was granted to roles whose names begin so (or belongs to them)."""
+    rows = server.execute(
+        "SELECT DISTINCT datname::text FROM pg_shdepend"
+        " JOIN pg_roles ON refclassid = 'pg_authid'::regclass AND refobjid = pg_roles.oid"
+        " JOIN pg_database ON pg_database.oid = dbid WHERE starts_with(rolname::text, %s) ORDER BY 1",
+        [prefix],
+    )
+    return [row[0] for row in rows]
+
+
+def forget_roles(inside: Server, prefix: str) -> None:
+    """Take back, in this database, what was granted to roles whose names begin so.
+
+    Whoever may make tables in one workspace's database can name another's roles there, which couldn't be dropped then.
+    """
+    for (name,) in inside.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname::text, %s)", [prefix]):
+        inside.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+
+
 def drop_roles(server: Server, roles: RoleNames) -> None:
-    """Drop the roles that are there. Their databases must be gone before. Safe to repeat."""
+    """Drop the roles that are there. Their databases must be gone before, and no other one may name them; see
+    ``forget_roles``. Safe to repeat."""
     end_login_sessions(server, list(roles.logins))
     for name in roles.all:
         server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from apps.databases.clients.roles import SCHEMA, RoleNames, grant_changing
+from apps.databases.clients.roles import SCHEMA, RoleNames, grant_changing, revoke_everywhere
 
 
 def measure_sizes(server: psycopg.Connection[Any], names: Iterable[str]) -> dict[str, int]:
@@ -39,11 +39,9 @@ def set_growth(inside: psycopg.Connection[Any], roles: RoleNames, *, allowed: bo
     migration granted to others (its own logins, everybody) goes too. Safe to repeat.
     """
     with inside.transaction():
-        grant_changing(inside, roles, writes=allowed)
         if not allowed:
+            revoke_everywhere(inside, roles, "INSERT, UPDATE", "USAGE, UPDATE")
             others = sql.SQL(", ").join([sql.SQL("PUBLIC"), *map(sql.Identifier, (roles.read, *roles.logins))])
-            schema, owner = sql.Identifier(SCHEMA), sql.Identifier(roles.ddl)
-            present = sql.SQL("REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA {} FROM {}")
             later = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {} REVOKE INSERT, UPDATE ON TABLES FROM {}")
-            inside.execute(present.format(schema, others))
-            inside.execute(later.format(owner, schema, others))
+            inside.execute(later.format(sql.Identifier(roles.ddl), sql.Identifier(SCHEMA), others))
+        grant_changing(inside, roles, writes=allowed)

@@ -16,7 +16,7 @@ from psycopg import sql
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import SYSTEM, Actor
 from apps.common.revisions import Expected, require_revision
-from apps.databases.clients.roles import RoleNames, drop_roles
+from apps.databases.clients.roles import RoleNames, databases_naming, drop_roles, forget_roles
 from apps.databases.errors import DatabaseNotFound, GraceOver
 from apps.databases.models import KeptDatabase, WorkspaceDatabase
 from apps.databases.selectors.databases import present_database
@@ -135,6 +135,9 @@ def drop_from_server(database: WorkspaceDatabase) -> list[str]:
         names = [row[0] for row in server.execute(query, [[database.name, *kept], database.prefix]).fetchall()]
         for name in names:
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        for name in databases_naming(server, database.prefix):
+            with open_server(database.server, database=name) as inside:
+                forget_roles(inside, database.prefix)
         others = server.execute(
             "SELECT rolname FROM pg_roles WHERE starts_with(rolname::text, %s) AND NOT rolname = ANY(%s)",
             [database.prefix, list(RoleNames.of(database).all)],

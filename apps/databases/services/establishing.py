@@ -16,10 +16,10 @@ from apps.databases.clients.roles import (
     Limits,
     RoleNames,
     allow_logins,
-    end_login_sessions,
     establish_schema,
     open_database,
     set_verifier,
+    shut_logins,
 )
 from apps.databases.models import WorkspaceDatabase
 from apps.databases.services.secrets import open_password
@@ -62,11 +62,16 @@ def publish_login(server: psycopg.Connection[Any], database: WorkspaceDatabase) 
 
 
 def shut_out(database: WorkspaceDatabase) -> None:
-    """Let nobody log in as the workspace, and end its sessions. Its data stay. Raises ServerUnavailable."""
+    """Let nobody log in as the workspace, and end its sessions. Its data stay. Raises ServerUnavailable,
+    SessionsRemain."""
     roles = RoleNames.of(database)
     with open_server(database.server) as server:
-        allow_logins(server, roles, allowed=False)
-        end_login_sessions(server, list(roles.logins))
+        shut_logins(
+            server,
+            list(roles.logins),
+            close=lambda: allow_logins(server, roles, allowed=False),
+            seconds=settings.DATABASE_FENCE_MAX.total_seconds(),
+        )
 
 
 def let_in(database: WorkspaceDatabase) -> None:

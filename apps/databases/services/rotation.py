@@ -20,10 +20,11 @@ from apps.common.actors import SYSTEM, Actor
 from apps.common.errors import Unavailable
 from apps.common.revisions import Expected, require_revision
 from apps.databases.clients.postgres import make_verifier
-from apps.databases.clients.roles import end_login_sessions, login_sessions, set_verifier
+from apps.databases.clients.roles import limit_login, login_sessions, set_verifier, shut_logins
 from apps.databases.errors import DatabaseNotReady, RotationUnderWay
 from apps.databases.models import WorkspaceDatabase
 from apps.databases.selectors.databases import ready_database
+from apps.databases.services.establishing import session_limits
 from apps.databases.services.secrets import (
     new_password,
     open_next_password,
@@ -180,15 +181,21 @@ def look_at_draining_logins(*, now: datetime) -> int:
 
 
 def retire_step(context: StepContext) -> dict[str, Any]:
-    """Take the password of the login before away, and end the sessions that are left of it."""
+    """Take the password of the login before away, and end the sessions that are left of it.
+
+    A session may give its login another password at any time: nobody gets in while they are ended, and what the last
+    of them left is taken once more. Raises SessionsRemain.
+    """
     database = WorkspaceDatabase.objects.select_related("server").get(pk=context.target)
     if database.drain_until is None:
         return {"ended": 0}
     login, version = database.login(database.other_login), database.secret_version
     with open_server(database.server) as server:
         context.require_lease()
+        seconds = settings.DATABASE_FENCE_MAX.total_seconds()
+        ended = shut_logins(server, [login], close=lambda: limit_login(server, login, 0), seconds=seconds)
         set_verifier(server, login, None)
-        ended = end_login_sessions(server, [login])
+        limit_login(server, login, session_limits().connections)
     WorkspaceDatabase.objects.filter(pk=database.pk, secret_version=version).update(
         drain_until=None, drain_sessions=[], updated_at=context.clock()
     )

@@ -146,7 +146,10 @@ class Rotate(DatabaseScenario):
 
 @scenario_of("databases.retire")
 class Retire(DatabaseScenario):
-    points = (Point("retire", "taken, sessions not ended", "apps.databases.services.rotation.end_login_sessions"),)
+    points = (
+        Point("retire", "nobody gets in, password not taken", "apps.databases.services.rotation.set_verifier"),
+        Point("retire", "taken, still shut", "apps.databases.services.rotation.limit_login", call=2),
+    )
 
     def make(self) -> None:
         super().make()

@@ -31,6 +31,7 @@ DENIED = {
         "SET SESSION AUTHORIZATION {superuser}",
         "GRANT {own}_app TO {other}_a",
         "GRANT {own}_ddl TO {own}_a",
+        "GRANT {own}_a TO {other}_a",
         "GRANT pg_read_all_data TO {own}_a",
         "ALTER ROLE {other}_a PASSWORD 'x'",
         "ALTER ROLE {own}_b PASSWORD 'x'",

@@ -22,7 +22,7 @@ from apps.databases.clients.restore_target import (
     revoke_changes,
     set_read_only,
 )
-from apps.databases.clients.roles import SCHEMA
+from apps.databases.clients.roles import RoleNames
 from apps.databases.clients.swap import database_exists, end_sessions, lift_fence
 from apps.databases.errors import KeptDatabaseInUse, KeptDatabaseNotFound
 from apps.databases.models import KeptDatabase, Restore, WorkspaceDatabase
@@ -103,7 +103,7 @@ def open_for_reading(*, database: WorkspaceDatabase, name: str) -> int:
         lift_fence(server, name)
         end_sessions(server, [name], seconds=settings.DATABASE_FENCE_MAX.total_seconds())
         with open_server(database.server, database=name) as inside:
-            revoke_changes(inside, schema=SCHEMA, role=database.app_role)
+            revoke_changes(inside, RoleNames.of(database))
         set_read_only(server, name, on=True)
         limit_connections(server, name, settings.DATABASE_KEPT_CONNECTIONS)
         return database_size(server, name)
