@@ -40,8 +40,8 @@ CELERY_TASK_QUEUES = [Queue(name) for name in WORKER_QUEUES]
 CELERY_WORKER_MAX_TASKS_PER_CHILD = platform.WORKER_TASKS_PER_CHILD
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = platform.WORKER_MEMORY_PER_CHILD // 1024  # KiB
 #: By itself Celery closes the database's connections before and behind each task, whatever CONN_MAX_AGE says, and a new
-#: one costs more than most tasks. So it is told to leave them for as long as a process lives; config/celery.py keeps those
-#: that are alive.
+#: one costs more than most tasks. So it is told to leave them for as long as a process lives; config/celery.py keeps
+#: those that are alive.
 CELERY_DB_REUSE_MAX = platform.WORKER_TASKS_PER_CHILD
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
