@@ -180,6 +180,7 @@ def establish_schema(inside: Server, roles: RoleNames, *, writes: bool = True) -
         for group in (roles.app, roles.read):
             inside.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, sql.Identifier(group)))
         _default_functions(inside, ddl)
+        _take_back_escapes(inside, roles)
         grant_reading(inside, roles)
         grant_changing(inside, roles, writes=writes)
 
@@ -302,6 +303,30 @@ def _ensure_role(server: Server, name: str, attributes: str) -> None:
         except (errors.DuplicateObject, errors.UniqueViolation):
             pass
     server.execute(sql.SQL("ALTER ROLE {} WITH {}").format(role, sql.SQL(attributes)))
+
+
+def _take_back_escapes(inside: Server, roles: RoleNames) -> None:
+    """What no migration may make (see ``applied.find_escapes``), but a function that is run while a dump is loaded can:
+    functions that act with their owner's rights, rules, the right to make things in schemas."""
+    functions = inside.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner"
+        " WHERE p.prosecdef AND NOT r.rolsuper"
+    )
+    for (name,) in functions.fetchall():  # quoted by PostgreSQL, with its schema and its types
+        inside.execute(sql.SQL("ALTER ROUTINE {} SECURITY INVOKER").format(sql.SQL(name)))
+    rules = inside.execute(
+        "SELECT w.rulename::text, n.nspname::text, c.relname::text FROM pg_rewrite w"
+        " JOIN pg_class c ON c.oid = w.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_roles r ON r.oid = c.relowner WHERE w.ev_type <> '1' AND NOT r.rolsuper"
+    )
+    for rule, schema, table in rules.fetchall():
+        inside.execute(sql.SQL("DROP RULE {} ON {}").format(sql.Identifier(rule), sql.Identifier(schema, table)))
+    whom = sql.SQL(", ").join([sql.SQL("PUBLIC"), *map(sql.Identifier, (roles.app, roles.read, *roles.logins))])
+    schemas = inside.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    )
+    for (name,) in schemas.fetchall():
+        inside.execute(sql.SQL("REVOKE CREATE ON SCHEMA {} FROM {} CASCADE").format(sql.Identifier(name), whom))
 
 
 def _default_functions(inside: Server, ddl: sql.Identifier) -> None:

@@ -19,7 +19,7 @@ from apps.databases.clients.inspection import logins_admitted
 from apps.databases.clients.roles import login_sessions
 from apps.databases.models import WorkspaceDatabase
 from apps.databases.services.deletion import drop_from_server
-from apps.databases.services.establishing import shut_out
+from apps.databases.services.establishing import establish_database, shut_out
 from apps.databases.services.migration_requests import request_migrations
 from apps.databases.services.restores.kept import open_for_reading
 from apps.databases.services.rotation import look_at_draining_logins, rotate_secret
@@ -204,3 +204,27 @@ def test_fault_55_grants_to_anothers_roles_are_not_in_the_way_of_its_deletion(
         assert server.execute(query, [victim.prefix]).fetchall() == []
     with connect_as_login(own) as client:
         client.execute("SELECT * FROM app.things")
+
+
+def test_fault_54_what_a_restored_dump_makes_for_itself_is_taken_back(own: WorkspaceDatabase) -> None:
+    """A function in a CHECK constraint is run for each row that is loaded, as the owner, and no migration."""
+    with open_server(own.server, database=own.name) as inside:
+        inside.execute(f"GRANT CREATE ON DATABASE {own.name} TO {own.ddl_role}; SET ROLE {own.ddl_role}")
+        inside.execute(
+            f'CREATE TABLE app.things (id int); {_GROW}; CREATE SCHEMA "Fr ee";'
+            'CREATE PROCEDURE "Fr ee"."g""o"(int, "char") LANGUAGE sql SECURITY DEFINER AS \'SELECT\';'
+            "CREATE RULE more AS ON DELETE TO app.things DO ALSO INSERT INTO app.things VALUES (1);"
+            f'GRANT ALL ON SCHEMA app, "Fr ee" TO PUBLIC, {own.login("a")}'
+        )
+        inside.execute(f"RESET ROLE; REVOKE CREATE ON DATABASE {own.name} FROM {own.ddl_role}")
+    establish_database(own)
+    with open_server(own.server, database=own.name) as inside:
+        query = (
+            "SELECT (SELECT count(*) FROM pg_proc WHERE prosecdef AND pronamespace <> 11),"
+            " (SELECT count(*) FROM pg_rewrite WHERE rulename = 'more')"
+        )
+        assert inside.execute(query).fetchone() == (0, 0)
+    with connect_as_login(own) as client:
+        for table in ("app.mine", '"Fr ee".mine'):
+            with pytest.raises(InsufficientPrivilege):
+                client.execute(f"CREATE TABLE {table} (i int)")
