@@ -21,7 +21,7 @@ from typing import IO
 from apps.databases.clients.postgres import without_libpq
 from apps.databases.errors import DumpNotRestorable
 
-_LOOK = 0.05
+_LOOK = 0.02
 _READ = 1 << 20
 _ERROR = re.compile(rb"pg_restore: error: (.+)")
 _TABLE = b"processing data for table"
@@ -39,7 +39,7 @@ def load_dump(
 ) -> None:
     """Load the dump into an empty database, everything owned by ``role``; stop at the first error.
 
-    ``environment`` is libpq's for the login; ``watch(tables)`` is called about twenty times a second with how many
+    ``environment`` is libpq's for the login; ``watch(tables)`` is called about fifty times a second with how many
     tables have been begun: when it raises, ``pg_restore`` and its workers are killed, and the error goes on. Raises
     DumpNotRestorable with the server's or the program's own sentence.
     """

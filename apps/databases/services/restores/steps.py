@@ -29,7 +29,7 @@ from apps.databases.services.restores.sources import (
 from apps.databases.services.restores.swapping import swap_in
 from apps.databases.services.servers import open_server
 from apps.databases.services.space import reserve_space
-from apps.databases.services.storage import measure_database
+from apps.databases.services.storage import bound_growth, measure_database
 from apps.databases.states import DatabaseStatus
 from apps.operations.services.kinds import Step, StepContext
 
@@ -110,9 +110,9 @@ def record_step(context: StepContext) -> dict[str, Any]:
 
 
 def tidy_step(context: StepContext) -> dict[str, Any]:
-    """Limits and settings once more, the old database opened for reading, leftovers cleared away."""
+    """Limits, as they are by now, and settings once more; the old database opened for reading; leftovers cleared away."""
     restore = _restore(context, swapped=True)
-    establish_database(restore.database)
+    bound_growth(restore.database)
     admit_logins(restore.database)
     settle_restore(restore=restore, now=context.clock())
     measure_database(database_id=restore.database_id, now=context.clock())
