@@ -110,7 +110,7 @@ def record_step(context: StepContext) -> dict[str, Any]:
 
 
 def tidy_step(context: StepContext) -> dict[str, Any]:
-    """Limits, as they are by now, and settings once more; the old database opened for reading; leftovers cleared away."""
+    """Limits as they are by now, and settings once more; the old one opened for reading; leftovers cleared away."""
     restore = _restore(context, swapped=True)
     bound_growth(restore.database)
     admit_logins(restore.database)
