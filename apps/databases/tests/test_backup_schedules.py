@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
 from apps.databases.models import Backup, BackupSchedule
 from apps.databases.services.backups.expiry import expire_superfluous, sweep_backups
-from apps.databases.services.backups.schedules import next_run, request_due_backups
+from apps.databases.services.backups.schedules import check_times, next_run, request_due_backups
 from apps.events.models import Event
 from apps.operations.models import Operation
 from apps.plans.models import PlanLimit
@@ -169,3 +170,16 @@ def statuses(backups: list[Backup]) -> list[str]:
     for backup in backups:
         backup.refresh_from_db()
     return [str(backup.status) for backup in backups]
+
+
+@pytest.mark.parametrize("minutes", ["0,15,30-59", "0,20,40,41"])
+@pytest.mark.parametrize("minute", [5, 59])
+def test_times_that_are_too_near_are_found_wherever_they_are_in_the_hour(minutes: str, minute: int) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_times(f"{minutes} * * * *", "UTC", now=datetime(2026, 3, 1, 0, minute, tzinfo=UTC))
+    assert [error.code for error in refused.value.errors] == ["too_often"]
+
+
+def test_times_a_quarter_of_an_hour_apart_are_taken() -> None:
+    check_times("*/15 * * * *", "Europe/Berlin", now=datetime(2026, 3, 1, tzinfo=UTC))
+    check_times("0 0 29 2 *", "UTC", now=datetime(2026, 3, 1, tzinfo=UTC))
