@@ -35,6 +35,7 @@ from apps.databases.models import KeptDatabase, MigrationRequest, SchemaMigratio
 from apps.databases.models.backup import BackupKind
 from apps.databases.services.backups.steps import back_up_now, give_up_unfinished
 from apps.databases.services.connections import owner_session
+from apps.databases.services.migration_records import copy_record, revision_of_record
 from apps.databases.services.migration_requests import require_order
 from apps.databases.services.servers import open_server
 from apps.databases.services.space import DIMENSION, release_space, reserve_space, room_left
@@ -87,7 +88,9 @@ def apply_migrations(context: StepContext) -> Mapping[str, Any]:
         for index, script in enumerate(to_apply):
             context.report(100 * index // len(to_apply), f"Applying migration {script['version']}, {script['name']}.")
             context.require_lease()
-            made = _apply(session, database, script, context, dry_run=request.dry_run, revision=_revision(record))
+            made = _apply(
+                session, database, script, context, dry_run=request.dry_run, revision=revision_of_record(record)
+            )
             applied.append({"version": made.version, "name": made.name, "milliseconds": made.milliseconds})
             if not request.dry_run:
                 record.append(made)
@@ -100,7 +103,7 @@ def apply_migrations(context: StepContext) -> Mapping[str, Any]:
         applied = [dict(one) for one in mine.order_by("version").values("version", "name", "milliseconds")]
     new = {one["version"] for one in applied}
     skipped = [script["version"] for script in request.scripts if script["version"] not in new]
-    return {"applied": applied, "skipped": skipped, "revision": _revision(record), "dry_run": request.dry_run}
+    return {"applied": applied, "skipped": skipped, "revision": revision_of_record(record), "dry_run": request.dry_run}
 
 
 def settle_migrations(context: StepContext) -> Mapping[str, Any]:
@@ -258,22 +261,15 @@ def _require_bounded(
         raise QuotaExceeded(failure.detail, dimension=DIMENSION, limit=database.limit_bytes, used=database.size_bytes)
 
 
-def _revision(record: Sequence[AppliedMigration]) -> int:
-    return max((one.version for one in record), default=0)
-
-
 def _mirror(database: WorkspaceDatabase, record: Sequence[AppliedMigration], context: StepContext) -> None:
     """Bring the platform's rows in line with the database's own record."""
-    said = {(one.version, one.checksum) for one in record}
     with transaction.atomic():
         row = WorkspaceDatabase.objects.select_for_update().get(pk=database.pk)
-        known = set(SchemaMigration.objects.filter(database=row).values_list("version", "checksum"))
-        if known == said and row.revision == _revision(record):
+        gone, new = copy_record(row, record, applied_in=context)
+        revision = revision_of_record(record)
+        if not (gone or new) and row.revision == revision:
             return
-        SchemaMigration.objects.filter(database=row, version__in=[version for version, _ in known - said]).delete()
-        new = [one for one in record if (one.version, one.checksum) not in known]
-        SchemaMigration.objects.bulk_create(_row_of(row, one, context) for one in new)
-        row.revision = _revision(record)
+        row.revision = revision
         row.save(update_fields=["revision", "updated_at"])
         if new:
             data = {
@@ -282,20 +278,6 @@ def _mirror(database: WorkspaceDatabase, record: Sequence[AppliedMigration], con
                 "applied": [{"version": one.version, "name": one.name} for one in new],
             }
             emit_event(type="database.migrated", workspace_id=row.workspace_id, data=data, now=context.clock())
-
-
-def _row_of(database: WorkspaceDatabase, one: AppliedMigration, context: StepContext) -> SchemaMigration:
-    return SchemaMigration(
-        database=database,
-        version=one.version,
-        name=one.name[:100],
-        sql=one.sql,
-        checksum=one.checksum,
-        applied_at=one.applied_at,
-        milliseconds=one.milliseconds,
-        operation_id=one.operation,
-        applied_by=context.actor.as_json() if one.operation == context.operation_id else {},
-    )
 
 
 def _milliseconds(limit: Any) -> str:

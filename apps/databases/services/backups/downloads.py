@@ -13,8 +13,8 @@ from django.db import transaction
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
 from apps.databases.models import Backup
-from apps.databases.services.backups.files import open_backup
-from apps.databases.services.backups.requests import find_backup, require_usable
+from apps.databases.services.backups.files import open_backup, require_usable
+from apps.databases.services.backups.requests import find_backup
 from apps.secrets.services import ByteSource
 
 _PIECE = 1 << 18

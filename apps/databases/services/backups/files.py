@@ -45,11 +45,16 @@ def read_manifest(backup: Backup) -> dict[str, Any]:
     return found
 
 
+def require_usable(backup: Backup) -> None:
+    """Raise BackupNotUsable unless one can restore from it."""
+    if backup.status not in USABLE:
+        raise BackupNotUsable(f"This backup is {backup.status}; one can restore from stored and proved ones.")
+
+
 def require_manifest(backup: Backup) -> None:
     """Raise BackupNotUsable unless it is stored, BackupBroken when its manifest or its dump is missing, cut or
     another's, KeyMissing when its key can't be opened: as far as can be seen without reading the dump."""
-    if backup.status not in USABLE:
-        raise BackupNotUsable(f"This backup is {backup.status}; one can restore from stored and proved ones.")
+    require_usable(backup)
     read_manifest(backup)
     with _broken():
         open_value(backup.sealed_key, key=str(backup.pk), **SEAL)

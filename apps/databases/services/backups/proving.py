@@ -29,8 +29,7 @@ from apps.databases.clients.restore_target import (
 from apps.databases.clients.row_hashes import TableRows, differences, hash_rows, pin_tables
 from apps.databases.errors import BackupBroken, DatabaseNotReady, DumpNotRestorable, ServerUnavailable, VersionsDontFit
 from apps.databases.models import Backup, DatabaseServer, WorkspaceDatabase
-from apps.databases.services.backups.files import fetch_dump
-from apps.databases.services.backups.requests import require_usable
+from apps.databases.services.backups.files import fetch_dump, require_usable
 from apps.databases.services.servers import libpq_environment, open_server, require_program
 from apps.databases.states import USABLE, BackupStatus, DatabaseStatus
 from apps.events.services import emit_event

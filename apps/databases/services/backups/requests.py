@@ -19,6 +19,7 @@ from apps.databases.models import Backup, WorkspaceDatabase
 from apps.databases.models.backup import BackupKind
 from apps.databases.selectors.databases import ready_database
 from apps.databases.services.backups.expiry import is_needed
+from apps.databases.services.backups.files import require_usable
 from apps.databases.services.servers import require_program
 from apps.databases.states import USABLE, BackupStatus
 from apps.operations.selectors.pending import has_pending
@@ -124,12 +125,6 @@ def find_backup(*, workspace_id: UUID, backup_id: UUID, lock: bool = False) -> B
         raise BackupNotFound
     backup: Backup = found
     return backup
-
-
-def require_usable(backup: Backup) -> None:
-    """Raise BackupNotUsable unless one can restore from it."""
-    if backup.status not in USABLE:
-        raise BackupNotUsable(f"This backup is {backup.status}; one can restore from stored and proved ones.")
 
 
 def require_backup_room(database: WorkspaceDatabase, *, plan: str) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
-from apps.databases.clients.applied import AppliedMigration, prepare_record, read_record
-from apps.databases.models import KeptDatabase, Restore, SchemaMigration, WorkspaceDatabase
+from apps.databases.clients.applied import prepare_record, read_record
+from apps.databases.models import KeptDatabase, Restore, WorkspaceDatabase
 from apps.databases.models.kept_database import KeptOrigin
 from apps.databases.services.connections import owner_session
+from apps.databases.services.migration_records import copy_record, revision_of_record
 from apps.databases.services.restores.names import kept_name
 from apps.databases.services.servers import open_server
 from apps.events.services import emit_event
@@ -37,16 +36,17 @@ def record_swap(*, restore: Restore, actor: Actor, now: datetime) -> KeptDatabas
         if found is not None:
             done: KeptDatabase = found
             return done
+        gone, _ = copy_record(database, record)
         kept = KeptDatabase.objects.create(
             database=database,
             name=kept_name(database, restore.operation_id),
             origin=KeptOrigin.REPLACED,
             operation_id=restore.operation_id,
             revision=database.revision,
-            missing_migrations=_replace_migrations(database, record),
+            missing_migrations=[{"version": row.version, "name": row.name} for row in gone],
             keep_until=now + settings.DATABASE_KEPT_FOR,
         )
-        database.revision = _revision(record)
+        database.revision = revision_of_record(record)
         # Pools of connections are keyed by it: theirs led to the database that was replaced.
         database.secret_version += 1
         database.save(update_fields=["revision", "secret_version", "updated_at"])
@@ -76,33 +76,6 @@ def record_copy(*, restore: Restore, size_bytes: int, now: datetime) -> KeptData
             data = {"backup": str(restore.backup_id), "kept": str(kept.pk), "name": kept.name}
             emit_event(type="database.copied", workspace_id=restore.workspace_id, data=data, now=now)
     return kept
-
-
-def _replace_migrations(database: WorkspaceDatabase, record: Sequence[AppliedMigration]) -> list[dict[str, Any]]:
-    """Make the platform's rows say what the record says; those that are missing in it."""
-    rows = SchemaMigration.objects.filter(database=database)
-    said = {(one.version, one.checksum) for one in record}
-    gone = [row for row in rows if (row.version, row.checksum) not in said]
-    rows.filter(pk__in=[row.pk for row in gone]).delete()
-    known = set(rows.values_list("version", flat=True))
-    SchemaMigration.objects.bulk_create(
-        SchemaMigration(
-            database=database,
-            version=one.version,
-            name=one.name[:100],
-            sql=one.sql,
-            checksum=one.checksum,
-            applied_at=one.applied_at,
-            milliseconds=one.milliseconds,
-        )
-        for one in record
-        if one.version not in known
-    )
-    return [{"version": row.version, "name": row.name} for row in gone]
-
-
-def _revision(record: Sequence[AppliedMigration]) -> int:
-    return max((one.version for one in record), default=0)
 
 
 def _tell(restore: Restore, database: WorkspaceDatabase, kept: KeptDatabase, *, actor: Actor, now: datetime) -> None:

@@ -13,8 +13,6 @@ from django.db import transaction
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
 from apps.databases.errors import (
-    BackupNotFound,
-    BackupNotUsable,
     DatabaseNotFound,
     DatabaseNotReady,
     RestoreClearedAway,
@@ -23,9 +21,15 @@ from apps.databases.errors import (
 from apps.databases.models import Backup, KeptDatabase, Restore, WorkspaceDatabase
 from apps.databases.models.restore import RestoreKind
 from apps.databases.services.restores.kept import lock_kept_database
-from apps.databases.services.restores.sources import give_up_unfinished, require_fitting_versions, restored_size
+from apps.databases.services.restores.sources import (
+    find_backup,
+    give_up_unfinished,
+    require_fitting_versions,
+    require_usable,
+    restored_size,
+)
 from apps.databases.services.space import reserve_space
-from apps.databases.states import USABLE, DatabaseStatus
+from apps.databases.states import DatabaseStatus
 from apps.operations.services.kinds import StepContext
 from apps.operations.services.requests import request_operation
 
@@ -44,7 +48,8 @@ def request_restore(*, workspace: Any, backup_id: UUID, into_new: bool = False, 
     """
     with transaction.atomic():
         database = _lock_ready(workspace)
-        backup = require_usable_backup(workspace_id=workspace.pk, backup_id=backup_id)
+        backup = find_backup(workspace_id=workspace.pk, backup_id=backup_id)
+        require_usable(backup)
         require_fitting_versions(backup, database.server)
         kind = RestoreKind.COPY if into_new else RestoreKind.IN_PLACE
         params = {"backup": str(backup.pk)}
@@ -68,16 +73,6 @@ def request_swap_back(*, workspace: Any, kept_id: UUID, actor: Actor, now: datet
         kept.save(update_fields=["keep_until", "updated_at"])
         params = {"kept": str(kept.pk)}
         return _begin(workspace, database, RestoreKind.SWAP_BACK, params, size_bytes=0, kept=kept, actor=actor, now=now)
-
-
-def require_usable_backup(*, workspace_id: UUID, backup_id: UUID) -> Backup:
-    """A backup of this workspace from which one can restore. Raises BackupNotFound, BackupNotUsable."""
-    backup = Backup.objects.of_workspace(workspace_id).filter(pk=backup_id).first()
-    if backup is None:
-        raise BackupNotFound
-    if backup.status not in USABLE:
-        raise BackupNotUsable(f"This backup is {backup.status}; one can restore from stored and proved ones.")
-    return backup
 
 
 def end_restore(context: StepContext) -> None:

@@ -17,13 +17,14 @@ from apps.databases.services.restores import loading
 from apps.databases.services.restores.kept import open_for_reading, open_for_writing
 from apps.databases.services.restores.names import kept_name
 from apps.databases.services.restores.records import record_copy, record_swap
-from apps.databases.services.restores.requests import require_usable_backup
 from apps.databases.services.restores.settling import settle_restore
 from apps.databases.services.restores.sources import (
     back_up_now,
     compare_with_manifest,
+    find_backup,
     require_fitting_versions,
     require_manifest,
+    require_usable,
     restored_size,
 )
 from apps.databases.services.restores.swapping import swap_in
@@ -39,7 +40,8 @@ def check_step(context: StepContext) -> dict[str, Any]:
     restore = _restore(context)
     if restore.backup_id is None:
         raise BackupNotFound
-    backup = require_usable_backup(workspace_id=restore.workspace_id, backup_id=restore.backup_id)
+    backup = find_backup(workspace_id=restore.workspace_id, backup_id=restore.backup_id)
+    require_usable(backup)
     require_fitting_versions(backup, restore.database.server)
     require_manifest(backup)
     size = restored_size(backup)
