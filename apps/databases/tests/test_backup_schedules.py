@@ -49,7 +49,7 @@ class TestClocks:
         ]
 
     def test_hourly_goes_on_hourly_through_both(self) -> None:
-        start = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
+        start = datetime(2026, 10, 24, 23, tzinfo=UTC)
         moments = [start]
         for _ in range(4):
             moments.append(next_run("0 * * * *", "Europe/Berlin", after=moments[-1]))
