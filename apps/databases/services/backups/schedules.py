@@ -98,7 +98,7 @@ def check_times(cron: str, time_zone: str, *, now: datetime) -> None:
         # By a clock that doesn't jump: one that does shortens a single gap, and that is no reason to refuse.
         times = CronSim(cron, now.astimezone(UTC))
         first = earlier = next(times)
-        apart = []
+        apart: list[timedelta] = []
         # A day of them: an expression's pattern within the hours of a day is the same on each.
         while len(apart) < _TIMES_PER_DAY and earlier - first <= timedelta(days=1):
             later = next(times)
