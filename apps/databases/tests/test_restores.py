@@ -110,11 +110,14 @@ def test_what_a_copy_takes_counts_at_once_and_no_more_when_it_is_dropped(place: 
     before = measure_database(database_id=place.database.pk, now=timezone.now()).size_bytes
     kept = done(place.restore(into_new=True))
     place.database.refresh_from_db()
-    assert place.database.size_bytes == before + kept.size_bytes
+    assert kept.size_bytes > 5_000_000
+    # A vacuum may come between two looks.
+    assert place.database.size_bytes == pytest.approx(before + kept.size_bytes, abs=500_000)
     later = kept.keep_until + timedelta(seconds=1)
     assert drop_expired_databases(now=later) == 1
     place.database.refresh_from_db()
-    assert (place.database.size_bytes, place.database.size_measured_at) == (before, later)
+    assert place.database.size_bytes == pytest.approx(before, abs=500_000)
+    assert place.database.size_measured_at == later
 
 
 def test_fault_61_backup_of_an_older_revision_says_which_migrations_are_missing(place: Place) -> None:
