@@ -43,10 +43,6 @@ class OperationQuerySet(_Operations):
         """The workspace's in this queue that nobody has taken up."""
         return self.filter(status=OperationStatus.QUEUED, queue=queue, workspace_id=workspace_id)
 
-    def running_of(self, workspace_id: UUID) -> Self:
-        """Those of the workspace that a worker is at."""
-        return self.filter(status=OperationStatus.RUNNING, workspace_id=workspace_id)
-
     def with_running(self) -> Self:
         """Each with ``running``: how many of its workspace a worker is at."""
         same = self.model._default_manager.filter(

@@ -40,14 +40,11 @@ class Point:
 class Place:
     """Where a scenario plays: a committed database, shared with a real worker and with scenarios before and after.
 
-    ``folder`` is DATA_DIR, here and in the worker. What is entered into ``stack`` is left when the scenario is over,
-    into ``lasting`` when all are. ``shared`` is for what takes long to make and can be used again.
+    ``folder`` is DATA_DIR, here and in the worker. What is entered into ``stack`` is left when the scenario is over.
     """
 
     folder: Path
     stack: ExitStack
-    lasting: ExitStack
-    shared: dict[str, Any]
 
 
 class Scenario:

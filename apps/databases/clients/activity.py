@@ -81,11 +81,3 @@ def end_what_takes_too_long(server: psycopg.Connection[Any], patience: Patience)
         for _, login, database, why, seconds, ended, statement in rows
         if ended
     ]
-
-
-def count_sessions(server: psycopg.Connection[Any], database: str) -> int:
-    """How many clients are connected to the database."""
-    row = server.execute(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'", [database]
-    ).fetchone()
-    return int(row[0]) if row else 0

@@ -12,14 +12,8 @@ from django.db.models import Sum
 from apps.common.errors import QuotaExceeded
 from apps.databases.models import SpaceReservation, WorkspaceDatabase
 from apps.operations.selectors.pending import pending_operations
-from apps.plans.selectors.limits import hard_limit
 
 DIMENSION = "database.bytes"
-
-
-def plan_limit(database: WorkspaceDatabase) -> int | None:
-    """Bytes that the workspace's plan allows now; None is no limit."""
-    return hard_limit(database.workspace.plan_code, DIMENSION)
 
 
 def reserve_space(*, database: WorkspaceDatabase, operation_id: UUID, size_bytes: int) -> None:

@@ -177,9 +177,7 @@ class Retire(DatabaseScenario):
 
 @scenario_of("databases.admit")
 class Admit(DatabaseScenario):
-    points = (
-        Point("admit", "no more logins, sessions not ended", "apps.databases.clients.roles.end_login_sessions"),
-    )
+    points = (Point("admit", "no more logins, sessions not ended", "apps.databases.clients.roles.end_login_sessions"),)
 
     def make(self) -> None:
         super().make()

@@ -73,16 +73,10 @@ def worker(
         connection.close()
 
 
-@pytest.fixture(scope="module")
-def lasting(worker: WorkerProcess) -> Iterator[tuple[ExitStack, dict[str, Any]]]:
-    with ExitStack() as stack:
-        yield stack, {}
-
-
 @pytest.fixture
-def place(worker: WorkerProcess, lasting: tuple[ExitStack, dict[str, Any]]) -> Iterator[Place]:
+def place(worker: WorkerProcess) -> Iterator[Place]:
     with ExitStack() as stack:
-        yield Place(worker.log.parent, stack, *lasting)
+        yield Place(worker.log.parent, stack)
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in registered_kinds() if not kind.name.startswith("probe.")])
