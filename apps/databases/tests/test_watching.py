@@ -15,7 +15,8 @@ from apps.databases.tests.factories import connect_as_login, suite_dsn
 from apps.events.models import Event
 from config.testing.processes import wait_for
 
-pytestmark = pytest.mark.django_db
+# All sessions of a server are watched, with short limits here: two of these tests at once would end each other's.
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("watches_sessions")]
 
 
 @pytest.fixture(autouse=True)
