@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import zoneinfo
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
@@ -16,10 +13,8 @@ from apps.accounts.services.registration import normalise_name
 from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.errors import FieldError, InvalidInput
+from apps.common.localities import locale_errors, time_zone_errors
 from apps.common.revisions import Expected, require_revision
-
-#: A language, with script and region where it matters (BCP 47): ``en``, ``pt-BR``, ``zh-Hans``.
-_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 
 
 def update_profile(*, user: User, changes: Mapping[str, Any], expected: Expected, actor: Actor, now: datetime) -> User:
@@ -51,18 +46,11 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, str]:
     cleaned = {name: changes[name] for name in ("name", "locale", "time_zone") if name in changes}
     if "name" in cleaned:
         cleaned["name"] = normalise_name(cleaned["name"])
-    faults = []
-    if "locale" in cleaned and not _LOCALE.fullmatch(cleaned["locale"]):
-        faults.append(FieldError("/locale", "invalid_locale", "Use a language tag such as en, pt-BR or zh-Hans."))
-    if "time_zone" in cleaned and cleaned["time_zone"] not in _time_zones():
-        faults.append(
-            FieldError("/time_zone", "invalid_time_zone", "Use a name of the IANA database, such as Europe/Vienna.")
-        )
+    faults: list[FieldError] = []
+    if "locale" in cleaned:
+        faults += locale_errors(cleaned["locale"])
+    if "time_zone" in cleaned:
+        faults += time_zone_errors(cleaned["time_zone"])
     if faults:
         raise InvalidInput(errors=faults)
     return cleaned
-
-
-@lru_cache(maxsize=1)
-def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())

@@ -62,6 +62,7 @@ def test_the_profile_can_be_read_and_changed(user, client) -> None:
     [
         ({"locale": "english"}, "/locale"),
         ({"time_zone": "Vienna"}, "/time_zone"),
+        ({"time_zone": "localtime"}, "/time_zone"),
         ({"name": "a\u0007"}, "/name"),
         ({"name": "x" * 151}, "/name"),
         ({"name": 5}, "/name"),

@@ -174,6 +174,7 @@ def test_schedule_is_daily_and_can_be_changed(api: Any, workspace: Any, database
         ({"cron": "61 0 * * *"}, "/cron"),
         ({"time_zone": "Mars/Base"}, "/time_zone"),
         ({"time_zone": "../etc/passwd"}, "/time_zone"),
+        ({"time_zone": "posixrules"}, "/time_zone"),
         ({"keep_count": 0}, "/keep_count"),
         ({"keep_days": "7"}, "/keep_days"),
         ({"colour": "red"}, "/colour"),

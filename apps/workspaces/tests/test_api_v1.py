@@ -64,6 +64,7 @@ def test_create_answers_the_workspace(api: Any) -> None:
         ({"name": "x", "slug": "Not A Slug"}, "/slug"),
         ({"name": "x", "config": {"nope": 1}}, "/config/nope"),
         ({"name": "x", "time_zone": "Nowhere"}, "/time_zone"),
+        ({"name": "x", "time_zone": "Factory"}, "/time_zone"),
         ({"name": "x", "unknown": 1}, "/unknown"),
     ],
 )

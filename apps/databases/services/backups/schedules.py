@@ -19,6 +19,7 @@ from django.db import transaction
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import SYSTEM, Actor
 from apps.common.errors import AppRunError, InvalidInput
+from apps.common.localities import time_zone_errors
 from apps.common.revisions import Expected, update_revision
 from apps.databases.models import Backup, BackupSchedule, WorkspaceDatabase
 from apps.databases.models.backup import BackupKind
@@ -86,11 +87,8 @@ def change_schedule(
 
 def check_times(cron: str, time_zone: str, *, now: datetime) -> None:
     """Raise InvalidInput unless both can be understood, and the times are at least a quarter of an hour apart."""
-    try:
-        ZoneInfo(time_zone)
-    except (KeyError, ValueError, OSError) as error:
-        detail = "There is no such time zone. There is UTC, Europe/Berlin, Asia/Tokyo…"
-        raise InvalidInput.at("/time_zone", "unknown_time_zone", detail) from error
+    if faults := time_zone_errors(time_zone):
+        raise InvalidInput(errors=faults)
     detail = "Five fields: minute, hour, day of month, month, day of week. Such as 30 2 * * *"
     if len(cron.split()) != 5:
         raise InvalidInput.at("/cron", "invalid_cron", detail)
