@@ -145,9 +145,15 @@ class LoginRefused(Unavailable):
 
 
 class ProgramMissing(Conflict):
-    """No program of PostgreSQL here that is as new as the server."""
+    """No program of PostgreSQL here that is as new as the server and of a safe release."""
 
     code = "postgresql_program_missing"
+
+
+class ServerUnsafe(Conflict):
+    """The server's PostgreSQL has a known hole that what is asked for would open; the detail says which."""
+
+    code = "database_server_unsafe"
 
 
 class UnfitServer(InvalidInput):

@@ -12,11 +12,13 @@ from django.utils import timezone
 
 from apps.common.actors import SYSTEM
 from apps.common.errors import IllegalTransition, QuotaExceeded
+from apps.databases.clients.inspection import ServerReport
 from apps.databases.errors import (
     DatabaseExists,
     NoServerAvailable,
     ProgramMissing,
     ServerUnavailable,
+    ServerUnsafe,
     UnfitServer,
 )
 from apps.databases.models import DatabaseServer, WorkspaceDatabase
@@ -84,6 +86,28 @@ def test_login_that_is_no_superuser_is_refused(make_database: Any) -> None:
         with open_server(database.server) as server:
             server.execute(f"REVOKE CONNECT ON DATABASE postgres FROM {database.app_role}")
     assert faults(refused.value) == {("/dsn", "no_superuser")}
+
+
+@pytest.mark.parametrize("version", ["15.7", "16.3"])
+def test_server_that_could_be_taken_over_by_being_dumped_is_refused(db: None, monkeypatch: Any, version: str) -> None:
+    major, minor = map(int, version.split("."))
+    told = ServerReport(major * 10_000 + minor, True, True, 100, 0)
+    monkeypatch.setattr("apps.databases.services.servers.registration.inspect_server", lambda _: told)
+    with pytest.raises(UnfitServer) as refused:
+        add(suite_dsn())
+    assert faults(refused.value) == {("/dsn", "unsafe")}
+    assert f"Its PostgreSQL is {version}" in refused.value.errors[0].detail
+    assert not DatabaseServer.objects.exists()
+
+
+def test_server_that_turns_out_unsafe_says_so_at_the_next_look(database_server: Any, monkeypatch: Any) -> None:
+    told = ServerReport(150007, True, True, 100, 0)
+    monkeypatch.setattr("apps.databases.services.servers.watching.inspect_server", lambda _: told)
+    check_server(database_server, now=timezone.now())
+    database_server.refresh_from_db()
+    assert "Upgrade it to 15.8" in database_server.error
+    with pytest.raises(ServerUnsafe):
+        require_program("pg_restore", server=database_server)
 
 
 def login_of(database: WorkspaceDatabase) -> dict[str, str]:

@@ -12,7 +12,8 @@ from django.conf import settings
 
 from apps.databases.clients.postgres import environment_of, open_connection, without_libpq
 from apps.databases.clients.programs import PostgresProgram, find_program
-from apps.databases.errors import ServerUnavailable
+from apps.databases.clients.releases import server_fault
+from apps.databases.errors import ServerUnavailable, ServerUnsafe
 from apps.databases.models import DatabaseServer
 from apps.databases.states import ServerStatus
 from apps.secrets.services import open_value, seal_value
@@ -96,7 +97,10 @@ def require_program(
     name: str, *, server: DatabaseServer | None = None, at_least: int = OLDEST_MAJOR
 ) -> PostgresProgram:
     """``pg_dump``, ``pg_restore`` or another program of PostgreSQL, as new as the server and as ``at_least`` (a major
-    version, such as the one that made a dump). Raises ProgramMissing."""
+    version, such as the one that made a dump). Raises ProgramMissing, and ServerUnsafe for a server that a workspace
+    could take over by being dumped."""
+    if server and (fault := server_fault(server.version)):
+        raise ServerUnsafe(f"The database server {server.name} can't be used for this. {fault}")
     return find_program(name, at_least=max(at_least, server.major if server else 0))
 
 

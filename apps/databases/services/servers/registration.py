@@ -19,6 +19,7 @@ from apps.common.ids import new_id
 from apps.databases.clients.closing import close_databases
 from apps.databases.clients.inspection import ServerReport, inspect_server
 from apps.databases.clients.postgres import open_connection
+from apps.databases.clients.releases import server_fault
 from apps.databases.errors import LoginRefused, ServerUnavailable, UnfitServer
 from apps.databases.models import DatabaseServer
 from apps.databases.services.servers.connections import MAINTENANCE, OLDEST_MAJOR, admin_dsn, seal_dsn
@@ -164,6 +165,8 @@ def _require_fit(report: ServerReport) -> None:
     if report.version < OLDEST_MAJOR * 10_000:
         detail = f"Its PostgreSQL is {report.version // 10_000}; {OLDEST_MAJOR} or newer is needed."
         faults.append(FieldError("/dsn", "too_old", detail))
+    elif fault := server_fault(report.version):
+        faults.append(FieldError("/dsn", "unsafe", fault))
     if not report.is_superuser:
         detail = "This login is no superuser there; the platform fences and closes databases as one."
         faults.append(FieldError("/dsn", "no_superuser", detail))

@@ -11,6 +11,7 @@ from apps.common.actors import SYSTEM
 from apps.common.errors import AppRunError
 from apps.databases.clients.closing import close_databases
 from apps.databases.clients.inspection import inspect_server, logins_admitted
+from apps.databases.clients.releases import server_fault
 from apps.databases.clients.roles import RoleNames, changed_settings, reset_settings
 from apps.databases.models import DatabaseServer, WorkspaceDatabase
 from apps.databases.services.deletion import admits_logins
@@ -42,7 +43,9 @@ def check_server(server: DatabaseServer, *, now: datetime) -> bool:
         return False
     if closed:
         log.info("databases_closed_to_public", server=server.name, databases=closed)
-    problem = "" if report.is_superuser and report.is_primary else "It is read-only, or we are no superuser there."
+    problem = server_fault(report.version)
+    if not (report.is_superuser and report.is_primary):
+        problem = "It is read-only, or we are no superuser there."
     DatabaseServer.objects.filter(pk=server.pk).update(
         version=report.version, checked_at=now, error=problem, used_bytes=report.size_bytes
     )
