@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from apps.plans.models import PlanLimit
 
 
@@ -15,3 +17,20 @@ def hard_limit(plan_code: str, dimension: str) -> int | None:
     return (
         PlanLimit.objects.filter(plan_id=plan_code, dimension_id=dimension).values_list("hard_limit", flat=True).first()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be used of a dimension. No hard limit is unlimited; ``overage`` lets use go on above it."""
+
+    soft: int | None = None
+    hard: int | None = None
+    overage: bool = False
+
+
+def limits_of_plan(plan_code: str) -> dict[str, Limits]:
+    """A plan's limits by dimension; what it doesn't name is unlimited."""
+    rows = PlanLimit.objects.filter(plan_id=plan_code).values_list(
+        "dimension_id", "soft_limit", "hard_limit", "overage"
+    )
+    return {code: Limits(soft, hard, overage) for code, soft, hard, overage in rows}

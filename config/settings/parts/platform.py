@@ -69,6 +69,16 @@ PREFER_WAIT_MAX = timedelta(seconds=30)
 PREFER_WAIT_SEATS = env.int("PREFER_WAIT_SEATS", default=8)
 BATCH_MAX_REQUESTS = 50
 
+# Quotas and use
+DIMENSIONS_KNOWN_FOR = timedelta(minutes=1)
+QUOTA_GRACE = timedelta(days=14)
+RESERVATION_LIFETIME = timedelta(minutes=15)
+RESERVATION_LIFETIME_MAX = timedelta(days=1)
+USAGE_AMOUNT_MAX = 1_000_000_000_000
+LEASE_LIFETIME = timedelta(seconds=30)
+LEASE_BLOCK_MAX = 5_000
+LEASE_SHARE = 8
+
 # Consoles
 CONSOLE_VISIT_LIFETIME = timedelta(hours=1)
 

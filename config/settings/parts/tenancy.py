@@ -48,6 +48,7 @@ SHARED_APPS = [
 
 TENANT_APPS = [
     "apps.audit",
+    "apps.billing",
     "apps.workflows",
     "apps.applications",
     "apps.runtime",

@@ -1,0 +1,79 @@
+"""What can be wrong with using, reserving and correcting."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from apps.common.errors import Conflict, Gone, KeyReused, NotFound, QuotaExceeded
+
+
+class UsageKeyReused(KeyReused):
+    """The same key came back with another amount, dimension or app."""
+
+    detail = "This key was used for something else in this workspace. Use a new key for a new use."
+
+
+class ReservationNotFound(NotFound):
+    code = "reservation_not_found"
+    detail = "There is no such reservation in this workspace."
+
+
+class ReservationEnded(Conflict):
+    """It was committed with another amount, or released."""
+
+    code = "reservation_ended"
+
+
+class ReservationExpired(Gone):
+    """Nobody committed it in time; what was set aside has been given back."""
+
+    code = "reservation_expired"
+    detail = "This reservation expired, and what it held was given back. Consume the actual amount instead."
+
+
+class UsageEventNotFound(NotFound):
+    code = "usage_event_not_found"
+    detail = "There is no such use in this workspace's ledger."
+
+
+class NotCorrectable(Conflict):
+    """This event can't be corrected, or not by so much."""
+
+    code = "not_correctable"
+
+
+class _Spent(Protocol):
+    @property
+    def dimension(self) -> str: ...
+    @property
+    def hard_limit(self) -> int | None: ...
+    @property
+    def used(self) -> int: ...
+    @property
+    def reserved(self) -> int: ...
+    @property
+    def period_end(self) -> datetime | None: ...
+
+
+def quota_exceeded(quota: _Spent, *, name: str, unit: str, asked: int) -> QuotaExceeded:
+    """The refusal of ``asked`` more: says the dimension, the limit, what is used and when it starts anew."""
+    resets_at = quota.period_end
+    advice = (
+        f"It starts anew at {resets_at:%Y-%m-%d %H:%M} UTC; a larger plan has more."
+        if resets_at
+        else "Delete what isn't needed, or choose a larger plan."
+    )
+    beside = f" and {quota.reserved:,} are set aside" if quota.reserved else ""
+    extra: dict[str, Any] = {
+        "dimension": quota.dimension,
+        "limit": quota.hard_limit,
+        "used": quota.used,
+        "reserved": quota.reserved,
+        "resets_at": resets_at.isoformat().replace("+00:00", "Z") if resets_at else None,
+    }
+    return QuotaExceeded(
+        f"{name}: the limit is {quota.hard_limit or 0:,} ({unit}), {quota.used:,} are used{beside}; "
+        f"{asked:,} more don't fit. {advice}",
+        **extra,
+    )

@@ -1,0 +1,62 @@
+"""Telling a workspace how its quotas stand: once for each threshold and period, as an event (and by it, as a mail)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from apps.billing.models import Quota
+from apps.common.tenancy import enter_public
+from apps.events.services import emit_event
+
+#: Percent of the hard limit, or of the soft one where there's no hard one.
+THRESHOLDS = (80, 100)
+
+
+def reached_threshold(*, used: int, soft_limit: int | None, hard_limit: int | None) -> int:
+    """The highest threshold that ``used`` has reached, in percent; 0 for none. A limit of nothing is never reached."""
+    ceiling = hard_limit if hard_limit is not None else soft_limit
+    if not ceiling:
+        return 0
+    return max((percent for percent in THRESHOLDS if used * 100 >= ceiling * percent), default=0)
+
+
+def tell_threshold(*, workspace: Any, dimension: str, reached: int, now: datetime) -> bool:
+    """Tell that a threshold was reached, unless this period has heard of it or of a higher one; whether it was told."""
+    told: int = Quota.objects.filter(dimension=dimension, alerted__lt=reached).update(alerted=reached)
+    if not told:
+        return False
+    quota = Quota.objects.get(dimension=dimension)
+    _emit("quota.threshold_reached", quota, workspace=workspace, now=now, threshold=reached)
+    return True
+
+
+def tell_grace_started(quota: Quota, *, workspace: Any, limit: int | None, now: datetime) -> None:
+    """Tell that a limit now below what is used holds from ``grace_until`` on."""
+    assert quota.grace_until is not None
+    _emit(
+        "quota.grace_started",
+        quota,
+        workspace=workspace,
+        now=now,
+        limit_then=limit,
+        grace_until=quota.grace_until.isoformat(),
+    )
+
+
+def tell_grace_ended(quota: Quota, *, workspace: Any, limit: int | None, over: bool, now: datetime) -> None:
+    """Tell that the limit holds from now on; ``over`` says whether more than that is in use."""
+    _emit("quota.grace_ended", quota, workspace=workspace, now=now, limit_then=limit, over=over)
+
+
+def _emit(kind: str, quota: Quota, *, workspace: Any, now: datetime, **data: Any) -> None:
+    known = {
+        "dimension": quota.dimension,
+        "used": quota.used,
+        "soft_limit": quota.soft_limit,
+        "hard_limit": quota.hard_limit,
+        "resets_at": quota.period_end.isoformat() if quota.period_end else None,
+        **data,
+    }
+    with enter_public():
+        emit_event(type=kind, workspace_id=workspace.id, data=known, now=now)

@@ -1,0 +1,34 @@
+"""Workspaces with limits of the tests' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.billing.models import Quota
+from apps.billing.services.quotas import find_quota
+from apps.common.tenancy import enter
+
+
+@pytest.fixture
+def entered(workspace: Any) -> Iterator[Any]:
+    """The workspace, entered."""
+    with enter(workspace):
+        yield workspace
+
+
+@pytest.fixture
+def limit(entered: Any) -> Callable[..., Quota]:
+    """Sets the limits of a quota of the entered workspace; returns it."""
+
+    def set_limit(
+        dimension: str, hard: int | None, *, soft: int | None = None, overage: bool = False, used: int = 0
+    ) -> Quota:
+        quota = find_quota(workspace=entered, dimension=dimension, now=timezone.now())
+        Quota.objects.filter(pk=quota.pk).update(hard_limit=hard, soft_limit=soft, overage_allowed=overage, used=used)
+        return Quota.objects.get(pk=quota.pk)
+
+    return set_limit
