@@ -26,12 +26,12 @@ class UsageEvent(TenantModel):
     source = models.CharField(max_length=30)
     occurred_at = models.DateTimeField()
     period_start = models.DateTimeField()
-    idempotency_key = models.CharField(max_length=200, null=True, unique=True)
+    idempotency_key = models.CharField(max_length=200, null=True)
     fingerprint = models.CharField(max_length=64, blank=True)
     answer = models.JSONField(null=True)
     note = models.CharField(max_length=300, blank=True)
     actor = models.CharField(max_length=150, blank=True)
-    corrects = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
+    corrects = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     objects: Any = TenantManager.of(UsageEventQuerySet)
 
@@ -39,10 +39,17 @@ class UsageEvent(TenantModel):
         ordering = ["-occurred_at", "-id"]
         constraints = [
             models.CheckConstraint(condition=~Q(amount=0), name="use_is_of_something"),
+            # Partial, and not ``unique=True``, which would add an index for LIKE: every use pays for each index.
+            models.UniqueConstraint(
+                fields=["idempotency_key"], condition=Q(idempotency_key__isnull=False), name="a_key_counts_once"
+            ),
         ]
         indexes = [
             models.Index(fields=["dimension", "period_start"], include=["amount", "overage"], name="usage_by_period"),
             models.Index(F("occurred_at").desc(), F("id").desc(), name="usage_newest_first"),
+            models.Index("dimension", F("occurred_at").desc(), F("id").desc(), name="usage_by_dimension_newest"),
+            models.Index("app_id", F("occurred_at").desc(), F("id").desc(), name="usage_by_app_newest"),
+            models.Index(fields=["corrects"], condition=Q(corrects__isnull=False), name="usage_corrections"),
         ]
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ from apps.common.constraints import violated_constraint
 from apps.common.errors import InvalidInput
 from apps.plans.selectors.dimensions import KnownDimension
 
-_KEY = "billing_usageevent_idempotency_key_key"
+_KEY = "a_key_counts_once"
 
 
 def consume(
