@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
 
 from apps.audit.models import AuditEvent
-from apps.audit.selectors.trail import stream_acts
 from apps.audit.services.recording import AuditedWorkspace, Target, record_act_in
 from apps.common.actors import Actor
+from apps.common.exports import CSV_TYPE, csv_lines, stream_newest_first
 
 
 class ExportFormat(StrEnum):
@@ -23,7 +22,7 @@ class ExportFormat(StrEnum):
 
     @property
     def media_type(self) -> str:
-        return "text/csv; charset=utf-8" if self is ExportFormat.CSV else "application/x-ndjson"
+        return CSV_TYPE if self is ExportFormat.CSV else "application/x-ndjson"
 
 
 _COLUMNS = (
@@ -42,8 +41,6 @@ _COLUMNS = (
     "request_id",
     "address",
 )
-#: A spreadsheet reads a cell that begins with one of these as a formula (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export_trail(
@@ -58,8 +55,10 @@ def export_trail(
         changes={"format": str(kind)},
         now=now,
     )
-    chunks = stream_acts(acts, workspace=workspace)
-    return _csv_lines(chunks) if kind is ExportFormat.CSV else _json_lines(chunks)
+    chunks = stream_newest_first(acts, workspace=workspace, by="at")
+    if kind is ExportFormat.NDJSON:
+        return _json_lines(chunks)
+    return csv_lines(_COLUMNS, ([_cells(act) for act in chunk] for chunk in chunks))
 
 
 def show_act(act: AuditEvent) -> dict[str, Any]:
@@ -83,38 +82,14 @@ def show_act(act: AuditEvent) -> dict[str, Any]:
     }
 
 
-class _Echo:
-    """A file whose ``write`` hands back what it was given: how csv's writer becomes a generator."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv_lines(chunks: Iterable[list[AuditEvent]]) -> Iterator[bytes]:
-    writer = csv.writer(cast(Any, _Echo()))
-    yield cast(str, writer.writerow(_COLUMNS)).encode()
-    for chunk in chunks:
-        yield "".join(cast(str, writer.writerow(_cells(act))) for act in chunk).encode()
-
-
 def _json_lines(chunks: Iterable[list[AuditEvent]]) -> Iterator[bytes]:
     for chunk in chunks:
         yield "".join(json.dumps(show_act(act), ensure_ascii=False) + "\n" for act in chunk).encode()
 
 
-def _cells(act: AuditEvent) -> list[str]:
-    return [_harmless(_text(getattr(act, name))) for name in _COLUMNS]
+def _cells(act: AuditEvent) -> list[Any]:
+    return [_cell(getattr(act, name)) for name in _COLUMNS]
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return str(value)
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict) else value

@@ -59,12 +59,14 @@ class Listing:
     ``orders`` names the columns that ``?order=`` takes, each also with the other sign; the first is the default. A
     mapping gives them public names (``{"email": "user__email"}``). ``search`` are the columns that ``?q=`` looks in,
     or a function ``(queryset, text) → queryset``; without it there is no ``?q=``. An ordered column holds no NULL.
+    ``csv`` says that ``?as=csv`` answers all that the filters leave as a file (``ApiView.wants_csv``).
     """
 
     item: type[BaseSerializer[Any]]
     orders: Sequence[str] | Mapping[str, str] = ("-created_at",)
     search: Sequence[str] | Callable[[Any, str], Any] = ()
     filters: type[Filters] | None = None
+    csv: bool = False
 
     @property
     def columns(self) -> dict[str, str]:
@@ -79,7 +81,7 @@ class Listing:
     @property
     def parameters(self) -> list[str]:
         """Every query parameter that this list knows."""
-        own = [*_OWN_PARAMETERS, "q"] if self.search else list(_OWN_PARAMETERS)
+        own = [*_OWN_PARAMETERS, *(["q"] if self.search else []), *(["as"] if self.csv else [])]
         return [*own, *(parameter_names(self.filters) if self.filters else ())]
 
 

@@ -158,6 +158,8 @@ class AutoSchema(StockAutoSchema):
         match output:
             case Listing():
                 yield 200, OpenApiResponse(self._page_schema(output), description="A page.")
+                if output.csv:
+                    yield (200, "text/csv"), OpenApiResponse(OpenApiTypes.STR, description="All of it.")
             case Created():
                 yield 201, OpenApiResponse(output.item, description="Created.")
             case Accepted():
@@ -309,6 +311,8 @@ def _listing_parameters(listing: Listing) -> Iterator[dict[str, Any]]:
     yield parameter("fields", {"type": "string"}, "Names of fields to answer, with commas between.")
     if listing.search:
         yield parameter("q", {"type": "string"}, "Words that all have to occur.")
+    if listing.csv:
+        yield parameter("as", {"type": "string", "enum": ["csv"]}, "All that the filters leave, as a file.")
     yield from _filter_parameters(listing.filters)
 
 

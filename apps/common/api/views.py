@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
@@ -30,6 +31,7 @@ from apps.common.api.permissions import explain_refusal, refuse
 from apps.common.api.problems import respond_with_problem
 from apps.common.api.throttling import count_call
 from apps.common.errors import AppRunError, InvalidInput, NotFound, RevisionRequired
+from apps.common.exports import CSV_TYPE
 from apps.common.permissions import Grant
 from apps.common.revisions import Expected, revision_of
 from apps.common.tenancy import leave_workspace
@@ -118,6 +120,19 @@ class ApiView(APIView):
         response.operation_id = operation_id  # type: ignore[attr-defined]
         response.data = read_operation(operation_id)
         return response
+
+    def csv(self, lines: Iterator[bytes], *, name: str) -> StreamingHttpResponse:
+        """These lines as a file called ``name`` to save, sent while they are made."""
+        disposition = f'attachment; filename="{name}"'
+        return StreamingHttpResponse(lines, content_type=CSV_TYPE, headers={"Content-Disposition": disposition})
+
+    @property
+    def wants_csv(self) -> bool:
+        """Whether the caller asks for a file: ``?as=csv``. Raises InvalidInput for another word."""
+        asked = self.request.query_params.get("as", "")
+        if asked not in {"", "csv"}:
+            raise InvalidInput.at("/as", "invalid_choice", "There is csv; without it, the answer is a page of JSON.")
+        return asked == "csv"
 
     def nothing(self) -> Response:
         """204."""
