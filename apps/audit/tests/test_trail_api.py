@@ -101,7 +101,7 @@ class TestExport:
     def test_csv_holds_every_act_once_newest_first(
         self, api: Any, workspace: Any, trail: str, monkeypatch: Any
     ) -> None:
-        monkeypatch.setattr("apps.audit.selectors.trail._CHUNK", 3)
+        monkeypatch.setattr("apps.common.exports._CHUNK", 3)
         moment = timezone.now()
         rows = [
             act(workspace, f"test.{number:02}", now=moment + timedelta(seconds=number // 4)) for number in range(10)
@@ -153,7 +153,7 @@ class TestExport:
     def test_the_stream_reads_its_own_workspace_whatever_is_entered_meanwhile(
         self, api: Any, workspace: Any, make_workspace: Any, user: Any, trail: str, monkeypatch: Any
     ) -> None:
-        monkeypatch.setattr("apps.audit.selectors.trail._CHUNK", 1)
+        monkeypatch.setattr("apps.common.exports._CHUNK", 1)
         other = make_workspace(owner=user)
         for number in range(3):
             act(workspace, f"test.mine{number}")
