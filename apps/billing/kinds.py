@@ -1,11 +1,17 @@
 """What billing registers with the apps below: types of events, and what waits in workspaces."""
 
 from apps.billing.services.reservations import DUE_KIND, expire_reservation
+from apps.billing.services.upkeep import RECONCILIATION, UPKEEP, keep_quotas, prove_quotas
 from apps.events.services import declare_event
+from apps.plans.services.usage import forget_usage
 from apps.workspaces.services.due_work import register_due_kind
+from apps.workspaces.services.purge import register_purge_step
 
 declare_event("quota.threshold_reached", "Use reached data.threshold percent of a limit; once per period")
 declare_event("quota.grace_started", "A limit is below what is used; until data.grace_until the former one holds")
 declare_event("quota.grace_ended", "The limit holds again; data.over says whether more than it is used")
 
 register_due_kind(DUE_KIND, expire_reservation)
+register_purge_step("usage", "Forgetting what was used.", lambda workspace: forget_usage(workspace_id=workspace.id))
+register_due_kind(UPKEEP, keep_quotas)
+register_due_kind(RECONCILIATION, prove_quotas)

@@ -12,8 +12,7 @@ from apps.billing.errors import quota_exceeded
 from apps.billing.models import Quota
 from apps.billing.services.ledger import write_entry
 from apps.billing.services.notices import reached_threshold, tell_threshold
-from apps.billing.services.quotas import give_back_expired, lock_quota, require_dimension, save_use
-from apps.common.metering import gauges
+from apps.billing.services.quotas import give_back_expired, lock_quota, measure_level, require_dimension, save_use
 from apps.common.tenancy import enter
 from apps.workspaces.selectors.directory import find_workspace
 
@@ -35,7 +34,7 @@ def note_level(*, workspace_id: UUID, dimension: str, now: datetime) -> int:
     workspace = _workspace(workspace_id)
     with enter(workspace), transaction.atomic():
         quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
-        level = _measured(quota, workspace)
+        level = measure_level(quota, workspace)
         set_level(quota, level, workspace=workspace, now=now)
     return level
 
@@ -56,7 +55,7 @@ def _take(workspace: Any, dimension: str, amount: int, now: datetime) -> None:
     known = require_dimension(dimension)
     with transaction.atomic():
         quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
-        level = _measured(quota, workspace)
+        level = measure_level(quota, workspace)
         quota.used = level if level == quota.used else _corrected(quota, level, workspace, now)
         if quota.room is not None and quota.room < amount:
             give_back_expired(quota, now=now)
@@ -68,11 +67,6 @@ def _take(workspace: Any, dimension: str, amount: int, now: datetime) -> None:
 def _corrected(quota: Quota, level: int, workspace: Any, now: datetime) -> int:
     write_entry(quota, amount=level - quota.used, workspace=workspace, source="measured", now=now)
     return level
-
-
-def _measured(quota: Quota, workspace: Any) -> int:
-    measure = next((gauge.measure for gauge in gauges() if gauge.dimension == quota.dimension), None)
-    return quota.used if measure is None else measure(workspace.id)
 
 
 def _workspace(workspace_id: UUID) -> Any:

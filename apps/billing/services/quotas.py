@@ -107,6 +107,12 @@ def give_back_expired(quota: Quota, *, now: datetime) -> int:
     return given_back
 
 
+def measure_level(quota: Quota, workspace: Any) -> int:
+    """What exists of the quota's dimension in the entered workspace, counted now; where nobody counts, what it has."""
+    measure = next((gauge.measure for gauge in gauges() if gauge.dimension == quota.dimension), None)
+    return quota.used if measure is None else measure(workspace.id)
+
+
 def save_use(quota: Quota, *, now: datetime) -> None:
     """Save what is used and reserved of a locked quota, and note since when that is above its hard limit."""
     _note_excess(quota, now)
@@ -179,8 +185,7 @@ def _roll_over(quota: Quota, workspace: Any, now: datetime) -> None:
 
 
 def _measure(quota: Quota, workspace: Any, now: datetime) -> None:
-    measure = next((gauge.measure for gauge in gauges() if gauge.dimension == quota.dimension), None)
-    level = measure(workspace.id) if measure is not None else 0
+    level = measure_level(quota, workspace)
     if level != quota.used:
         write_entry(quota, amount=level - quota.used, workspace=workspace, source="measured", now=now)
     quota.used, quota.measured_at = level, now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
@@ -25,6 +26,12 @@ def workspaces_of(user: Any, *, query: str = "") -> QuerySet[Workspace]:
     if query:
         found = found.filter(Q(slug__icontains=query) | Q(name__icontains=query) | Q(display_name__icontains=query))
     return found.order_by("name", "id")
+
+
+def workspaces_without_due_work(kind: str, *, limit: int) -> list[UUID]:
+    """Up to ``limit`` workspaces with a schema for which nothing of this kind is due at any time, in order of id."""
+    lacking = Workspace.objects.with_schema().without_due_work(kind).order_by("pk")
+    return list(lacking.values_list("pk", flat=True)[:limit])
 
 
 def workspace_counts() -> dict[str, int]:

@@ -13,7 +13,7 @@ from functools import partial
 from uuid import UUID
 
 from apps.common.retention import forget_in_batches
-from apps.workspaces.models import Workspace
+from apps.workspaces.selectors.directory import workspaces_without_due_work
 from apps.workspaces.services.due_work import DueItem, register_due_kind, schedule_missing, schedule_work
 
 KIND = "retention"
@@ -42,9 +42,8 @@ def begin_retention(*, workspace_id: UUID, now: datetime) -> None:
 def begin_missing_retention(*, now: datetime) -> int:
     """Schedule the daily run of every workspace that has none: those that are older than this mechanism, or that were
     imported; returns how many."""
-    lacking = Workspace.objects.with_schema().without_due_work(KIND).order_by("pk").values_list("pk", flat=True)
     count = 0
-    while keys := list(lacking[:_BATCH]):
+    while keys := workspaces_without_due_work(KIND, limit=_BATCH):
         schedule_missing(kind=KIND, workspace_ids=keys, due_at=lambda found: next_run(found, now))
         count += len(keys)
     return count

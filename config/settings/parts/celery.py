@@ -70,6 +70,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit-shorten-platform-trail": _every(timedelta(hours=1), "audit.shorten_platform_trail"),
     "workspaces-sweep-due-work": _every(timedelta(seconds=15), "workspaces.sweep_due_work"),
     "workspaces-begin-missing-retention": _every(timedelta(hours=1), "workspaces.begin_missing_retention"),
+    "billing-begin-missing-upkeep": _every(timedelta(minutes=5), "billing.begin_missing_upkeep"),
     "databases-tend": _every(platform.DATABASE_TEND_INTERVAL, "databases.tend"),
     "databases-check-servers": _every(platform.DATABASE_SERVER_CHECK_INTERVAL, "databases.check_servers"),
     "databases-request-backups": _every(timedelta(minutes=1), "databases.request_backups"),

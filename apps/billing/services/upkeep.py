@@ -1,0 +1,95 @@
+"""What is done for every workspace's quotas in the background: hourly for what operators see, daily for the proof.
+
+Counting needs none of it: whoever counts brings the row up to date. It is for those that nobody uses: their periods
+are closed, their graces end, what expired is given back, and the operators' roll-up is fresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.billing.models import Lease, Quota, Reservation
+from apps.billing.services.quotas import give_back_expired, lock_quota, refresh_quotas
+from apps.billing.services.reconciliation import reconcile
+from apps.plans.services.usage import QuotaState, roll_up
+from apps.workspaces.selectors.directory import workspaces_without_due_work
+from apps.workspaces.services.due_work import DueItem, schedule_missing
+
+UPKEEP = "billing.upkeep"
+RECONCILIATION = "billing.reconciliation"
+_BATCH = 1000
+_ROUNDS = {UPKEEP: timedelta(hours=1), RECONCILIATION: timedelta(days=1)}
+
+
+def begin_missing_upkeep(*, now: datetime) -> int:
+    """Schedule both rounds for every workspace that lacks one; returns how many were scheduled."""
+    count = 0
+    for kind in _ROUNDS:
+        while keys := workspaces_without_due_work(kind, limit=_BATCH):
+            schedule_missing(kind=kind, workspace_ids=keys, due_at=partial(next_turn, kind, now=now))
+            count += len(keys)
+    return count
+
+
+def next_turn(kind: str, workspace_id: UUID, now: datetime) -> datetime:
+    """The workspace's next turn after ``now``: turns are spread over the round by the workspaces' ids."""
+    round_ = _ROUNDS[kind]
+    spread = int.from_bytes(hashlib.sha256(kind.encode() + workspace_id.bytes).digest()[:4], "big") / 2**32
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    turns = (now - midnight - spread * round_) // round_ + 1
+    return midnight + spread * round_ + turns * round_
+
+
+def keep_quotas(item: DueItem) -> datetime:
+    """Bring the workspace's quotas up to date, give back what expired, and tell the operators' roll-up."""
+    give_back_all_expired(workspace=item.workspace, now=item.now)
+    tell_operators(workspace=item.workspace, now=item.now)
+    return next_turn(UPKEEP, item.workspace.pk, item.now)
+
+
+def prove_quotas(item: DueItem) -> datetime:
+    """Compare the workspace's quotas with the truth, and mend them."""
+    reconcile(workspace=item.workspace, now=item.now)
+    return next_turn(RECONCILIATION, item.workspace.pk, item.now)
+
+
+def give_back_all_expired(*, workspace: Any, now: datetime) -> int:
+    """Give back what expired reservations and leases of the entered workspace hold; returns how many units."""
+    expired = {
+        *Reservation.objects.expired_at(now).values_list("dimension", flat=True),
+        *Lease.objects.expired_at(now).values_list("dimension", flat=True),
+    }
+    given_back = 0
+    for dimension in sorted(expired):
+        with transaction.atomic():
+            quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
+            given_back += give_back_expired(quota, now=now)
+    return given_back
+
+
+def tell_operators(*, workspace: Any, now: datetime) -> None:
+    """Write the present state of every quota of the entered workspace into the roll-up."""
+    quotas = refresh_quotas(workspace=workspace, now=now)
+    roll_up(workspace_id=workspace.id, states=[_state(quota) for quota in quotas], now=now)
+
+
+def _state(quota: Quota) -> QuotaState:
+    return QuotaState(
+        dimension_id=quota.dimension,
+        soft_limit=quota.soft_limit,
+        hard_limit=quota.hard_limit,
+        overage_allowed=quota.overage_allowed,
+        limit_source=quota.limit_source,
+        used=quota.used,
+        reserved=quota.reserved,
+        overage=quota.overage,
+        period_start=quota.period_start,
+        period_end=quota.period_end,
+        over_since=quota.over_since,
+    )
