@@ -12,10 +12,12 @@ from django.conf import settings
 
 from apps.common.actors import SYSTEM
 from apps.common.errors import AppRunError
-from apps.databases.clients.restore_target import drop_database, drop_loaders, names_beginning_with
+from apps.databases.clients.loaders import drop_loaders
+from apps.databases.clients.restore_target import drop_database, names_beginning_with
 from apps.databases.clients.swap import database_exists
 from apps.databases.models import Restore
 from apps.databases.models.restore import RestoreKind
+from apps.databases.services.establishing import loader_terms
 from apps.databases.services.restores.kept import open_for_reading
 from apps.databases.services.restores.loading import dump_path
 from apps.databases.services.restores.names import fresh_stem, kept_name, loader_stem
@@ -42,7 +44,7 @@ def settle_restore(*, restore: Restore, now: datetime) -> None:
             open_fence(restore)
         for name in names_beginning_with(server, fresh_stem(database, restore.operation_id)):
             drop_database(server, name)
-        drop_loaders(server, loader_stem(database, restore.operation_id))
+        drop_loaders(server, stem=loader_stem(database, restore.operation_id), terms=loader_terms(database))
     if swapped:
         record_swap(restore=restore, actor=SYSTEM, now=now)
         open_for_reading(database=database, name=kept_name(database, restore.operation_id))
