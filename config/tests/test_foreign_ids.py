@@ -26,6 +26,7 @@ from apps.common.api.permissions import MEMBER
 from apps.common.permissions import registry
 from apps.common.tenancy import enter
 from apps.databases.models import Backup, DatabaseServer, KeptDatabase, WorkspaceDatabase
+from apps.databases.services.secrets import seal_password
 from apps.operations.models import Operation
 from apps.workflows.models import Run
 from apps.workflows.tests.factories import create_test_workflow
@@ -102,6 +103,7 @@ class Furnished:
     def __init__(self, owner: Any, guest: Any, client: Any) -> None:
         self.workspace: Any = Workspace.objects.get(owner=owner)
         self.client = client
+        self._made("versions", {})  # of the default app, which has shorter addresses
         self.ids: dict[str, Any] = {
             "member": add_member(self.workspace, guest, "viewer").pk,
             "invitation": self._made("members", {"email": f"i-{uuid4().hex}@example.com", "role": "viewer"})["id"],
@@ -147,9 +149,12 @@ class Furnished:
         server = DatabaseServer.objects.create(
             name=f"none-{uuid4().hex[:12]}", host="127.0.0.1", port=1, version=150018
         )
-        database = WorkspaceDatabase.objects.create(
+        database = WorkspaceDatabase(
             workspace=self.workspace, server=server, name=f"none_{uuid4().hex[:12]}", status="ready"
         )
+        database.secret = seal_password(database, "not a real one")
+        database.rotated_at = now
+        database.save(force_insert=True)
         operation = Operation.objects.create(
             kind="databases.prove",
             group="databases.prove",
