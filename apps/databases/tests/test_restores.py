@@ -275,11 +275,16 @@ def test_fault_58_without_the_key_nothing_is_restored_until_it_is_back(place: Pl
     place.require_restored(operation)
 
 
-def test_dump_of_a_dead_worker_is_deleted_some_day(settings: Any, tmp_path: Path) -> None:
-    settings.DATABASE_RESTORE_FOLDER = str(tmp_path)
-    for name, age in (("old.dump", 3700), ("new.dump", 60)):
-        path = tmp_path / name
-        path.write_bytes(b"x")
-        os.utime(path, (timezone.now().timestamp() - age,) * 2)
-    assert delete_forgotten_dumps() == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["new.dump"]
+def test_dumps_of_dead_workers_are_deleted_some_day(settings: Any, tmp_path: Path) -> None:
+    """Decrypted ones: of restores and of proofs, whole and half-fetched."""
+    folders = tmp_path / "restores", tmp_path / "proofs"
+    settings.DATABASE_RESTORE_FOLDER, settings.BACKUP_SCRATCH_FOLDER = map(str, folders)
+    for folder in folders:
+        folder.mkdir()
+        for name, age in (("old.dump", 3700), ("old.dump.part", 3700), ("new.dump", 60), ("new.dump.part", 60)):
+            path = folder / name
+            path.write_bytes(b"x")
+            os.utime(path, (timezone.now().timestamp() - age,) * 2)
+    assert delete_forgotten_dumps() == 4
+    for folder in folders:
+        assert sorted(path.name for path in folder.iterdir()) == ["new.dump", "new.dump.part"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import datetime
 from pathlib import Path
@@ -71,12 +72,15 @@ def settle_due_restores(*, now: datetime) -> int:
 def delete_forgotten_dumps() -> int:
     """Delete the temporary files on this machine that nobody has written to for a while; returns how many.
 
-    A worker that is killed can't delete its own.
+    They are decrypted dumps, whole and half-fetched, for restores and for proofs of backups. A worker that is killed
+    can't delete its own.
     """
     deleted = 0
     oldest = time.time() - settings.DATABASE_RESTORE_LEFTOVERS.total_seconds()
-    for path in Path(settings.DATABASE_RESTORE_FOLDER).glob("*.dump"):
-        if path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)
-            deleted += 1
+    for folder in (settings.DATABASE_RESTORE_FOLDER, settings.BACKUP_SCRATCH_FOLDER):
+        for path in (*Path(folder).glob("*.dump"), *Path(folder).glob("*.dump.part")):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+                    deleted += 1
     return deleted
