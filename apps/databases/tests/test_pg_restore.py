@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -51,7 +53,7 @@ class Place:
         subprocess.run(["pg_dump", "-Fc", "-Z0", "-f", str(path), address(self.name)], check=True)
         return path
 
-    def load(self, path: Path, watch: Any = lambda _tables: None) -> None:
+    def load(self, path: Path, watch: Any = lambda _tables: None, *, limit: timedelta = timedelta(minutes=1)) -> None:
         create_closed_database(self.server, name=self.fresh, like=self.name)
         with loader_login(self.server, name=self.login, database=self.fresh, jobs=2, terms=self.terms) as password:
             info = psycopg.conninfo.conninfo_to_dict(address(self.fresh))
@@ -67,6 +69,7 @@ class Place:
                 database=self.fresh,
                 role=self.owner,
                 jobs=2,
+                limit=limit,
                 watch=watch,
             )
 
@@ -200,6 +203,24 @@ def test_whoever_ends_a_load_ends_what_it_runs_on_the_server(place: Place, tmp_p
 
     with pytest.raises(TimeoutError):
         place.load(place.dump(tmp_path / "a.dump"), lose)
+    left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    assert place.ask(left) == [(0,)]
+
+
+@pytest.mark.parametrize("trap", ["CHECK", "INDEX"])
+def test_fault_54_dump_whose_function_never_ends_is_ended_by_its_limit(place: Place, tmp_path: Path, trap: str) -> None:
+    """Each statement may be a short one or never end: it is the whole load that is bounded."""
+    plant(place, ENDLESS, "endless")
+    if trap == "INDEX":
+        place.run(
+            "SET app.armed = 'no'",
+            "ALTER TABLE app.trap DROP CONSTRAINT trap_word_check",
+            "CREATE INDEX ON app.trap (app.endless(word))",
+        )
+    began = time.monotonic()
+    with pytest.raises(DumpNotRestorable, match="took longer than 0:00:01"):
+        place.load(place.dump(tmp_path / "a.dump"), limit=timedelta(seconds=1))
+    assert time.monotonic() - began < 10
     left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     assert place.ask(left) == [(0,)]
 

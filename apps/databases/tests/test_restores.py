@@ -26,8 +26,9 @@ from apps.databases.services.restores.kept import delete_kept_database, drop_exp
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
 from apps.databases.services.servers import open_server
 from apps.databases.services.storage import measure_database
+from apps.databases.tests.test_pg_restore import ENDLESS
 from apps.databases.tests.test_restores_workers import Place, carry_out, place
-from apps.databases.tests.test_swap import address, ask
+from apps.databases.tests.test_swap import address, ask, run
 from apps.events.models import Event
 from apps.operations.errors import StepFailed
 from apps.operations.models import Operation
@@ -158,6 +159,24 @@ def test_failing_restore_leaves_the_live_one_and_is_cleared_away(place: Place, m
     assert not SpaceReservation.objects.exists()
     with pytest.raises(RestoreClearedAway):
         retry_operation(operation_id=operation.pk, actor=SYSTEM, now=later)
+
+
+def test_fault_54_restore_of_what_never_ends_fails_and_leaves_the_live_one(place: Place, settings: Any) -> None:
+    settings.DATABASE_LOAD_LIMIT = timedelta(seconds=1)
+    run(
+        place.name,
+        f'SET ROLE "{place.database.ddl_role}"',
+        ENDLESS,
+        "SET app.armed = 'no'",
+        "CREATE TABLE app.trap (word text CHECK (app.endless(word))); INSERT INTO app.trap VALUES ('x')",
+    )
+    place.backup = place.back_up()
+    failed = carry_out(place.restore())
+    assert (failed.status, failed.error["code"]) == ("failed", "dump_not_restorable")
+    assert "took longer than 0:00:01" in failed.error["detail"]
+    assert place.notes() == 1005
+    loaders = f"SELECT count(*) FROM pg_roles WHERE starts_with(rolname::text, '{place.database.prefix}_l')"
+    assert ask("postgres", loaders) == [(0,)]
 
 
 def test_retry_goes_on_from_the_step_that_failed(place: Place, monkeypatch: Any) -> None:

@@ -203,6 +203,7 @@ def _load(context: StepContext, backup: Backup, path: Path) -> dict[str, Any]:
                 database=name,
                 role=owner,
                 jobs=jobs,
+                limit=settings.DATABASE_LOAD_LIMIT,
                 watch=lambda _tables: context.require_lease(),
             )
     return {"name": name}

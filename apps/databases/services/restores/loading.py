@@ -93,6 +93,7 @@ def load(context: StepContext, restore: Restore) -> dict[str, Any]:
             database=name,
             role=database.ddl_role,
             jobs=settings.DATABASE_RESTORE_JOBS,
+            limit=settings.DATABASE_LOAD_LIMIT,
             watch=watch,
         )
     path.unlink(missing_ok=True)
