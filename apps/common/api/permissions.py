@@ -76,10 +76,10 @@ class Gate(BasePermission):
             if view.actor.scopes is not None:
                 raise Denied("An API key works in its workspace; this is for people who are signed in.")
             return True
-        self._admit(request, view, action, rule)
+        self._admit(request, view, rule)
         return True
 
-    def _admit(self, request: Request, view: ApiView, action: str, rule: str) -> None:
+    def _admit(self, request: Request, view: ApiView, rule: str) -> None:
         actor = view.actor
         grant = resolver().grant_for(actor, view.kwargs["workspace"])
         if grant is None:
@@ -87,7 +87,7 @@ class Gate(BasePermission):
         view.grant = grant
         if rule != MEMBER and not grant.allows(rule):
             refuse(code=rule)
-        _require_usable(request, view, action, grant)
+        require_usable(request, view, grant)
         if view.enters_workspace:
             set_workspace(grant.workspace)
 
@@ -149,7 +149,9 @@ def _action(request: Request, view: Any) -> str:
     return method
 
 
-def _require_usable(request: Request, view: ApiView, action: str, grant: Grant) -> None:
+def require_usable(request: Request, view: ApiView, grant: Grant) -> None:
+    """Raise unless the workspace is in a state for this action: NotFound (it is purged), WorkspaceProvisioning,
+    WorkspaceNotActive. The gate asks this for addresses that name a workspace; others ask once they have found it."""
     status = grant.workspace.status
     if status == "active":
         return
@@ -160,6 +162,6 @@ def _require_usable(request: Request, view: ApiView, action: str, grant: Grant) 
     if (
         status in {"suspended", "closing", "closed"}
         and request.method not in _SAFE_METHODS
-        and action not in view.allowed_when_not_active
+        and view.act not in view.allowed_when_not_active
     ):
         raise WorkspaceNotActive(f"This workspace is {status}. It can be read, not changed.")

@@ -101,3 +101,13 @@ def find_escapes(session: psycopg.Connection[Any], *, logins: Sequence[str]) -> 
         {"logins": list(logins)},
     )
     return [row[0] for row in rows]
+
+
+def count_relations(session: psycopg.Connection[Any]) -> int:
+    """How many tables, views and sequences the database has, in the present transaction's state."""
+    row = session.execute(
+        "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p', 'm', 'v', 'S', 'f')"
+        " AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')"
+    ).fetchone()
+    assert row is not None, "an aggregate has a row"
+    return int(row[0])

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
@@ -35,13 +36,15 @@ def load_dump(
     database: str,
     role: str,
     jobs: int,
+    limit: timedelta,
     watch: Callable[[int], None],
 ) -> None:
     """Load the dump into an empty database, everything owned by ``role``; stop at the first error.
 
     ``environment`` is libpq's for the login; ``watch(tables)`` is called about fifty times a second with how many
-    tables have been begun: when it raises, ``pg_restore`` and its workers are killed, and the error goes on. Raises
-    DumpNotRestorable with the server's or the program's own sentence.
+    tables have been begun: when it raises, or ``limit`` is over, ``pg_restore`` and its workers are killed, and the
+    error goes on; what they have under way on the server is the caller's to end. Raises DumpNotRestorable with the
+    server's or the program's own sentence.
     """
     command = [
         str(program),
@@ -68,7 +71,7 @@ def load_dump(
             start_new_session=True,
         )
         try:
-            _follow(process, said, watch)
+            _follow(process, said, limit, watch)
         except BaseException:
             _kill(process)
             raise
@@ -76,9 +79,12 @@ def load_dump(
             raise DumpNotRestorable(_explain(said))
 
 
-def _follow(process: subprocess.Popen[bytes], said: IO[bytes], watch: Callable[[int], None]) -> None:
+def _follow(process: subprocess.Popen[bytes], said: IO[bytes], limit: timedelta, watch: Callable[[int], None]) -> None:
     tables = offset = 0
+    give_up_at = time.monotonic() + limit.total_seconds()
     while process.poll() is None:
+        if time.monotonic() > give_up_at:
+            raise DumpNotRestorable(f"Loading the backup took longer than {limit} (h:mm:ss) and was ended.")
         lines, _, _ = os.pread(said.fileno(), _READ, offset).rpartition(b"\n")
         offset += len(lines)
         tables += lines.count(_TABLE)

@@ -1,25 +1,17 @@
-"""The database and the login that a dump is loaded with, on the workspace's server.
+"""The database that a dump is loaded into, on the workspace's server.
 
-The database lets nobody in but its loader until it is whole; the loader can do nothing but become the owner of the
-workspace's tables (see ``pg_restore``). Every function takes a superuser's connection in autocommit mode to another
-database of the server.
+It lets nobody in but its loader (see ``loaders``) until it is whole. Every function takes a superuser's connection in
+autocommit mode to another database of the server.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from apps.databases.clients.postgres import make_verifier
 from apps.databases.clients.roles import RoleNames, revoke_everywhere
-
-#: pg_restore's leader, its workers, and one of them coming back.
-_SPARE = 2
 
 
 def create_closed_database(server: psycopg.Connection[Any], *, name: str, like: str) -> None:
@@ -53,37 +45,6 @@ def names_beginning_with(server: psycopg.Connection[Any], stem: str) -> list[str
     return [row[0] for row in rows]
 
 
-@contextmanager
-def loader_login(server: psycopg.Connection[Any], *, name: str, owner: str, database: str, jobs: int) -> Iterator[str]:
-    """A login that may enter ``database`` and become ``owner`` there, for as long as the block runs; its password.
-
-    Meanwhile ``owner`` may make schemas and trusted extensions in the database. One that was left behind by a worker
-    that died is dropped by ``drop_loaders``.
-    """
-    password = secrets.token_urlsafe(24)
-    verifier = make_verifier(server, login=name, password=password)
-    login, role, target = sql.Identifier(name), sql.Identifier(owner), sql.Identifier(database)
-    server.execute(
-        sql.SQL("CREATE ROLE {} LOGIN NOINHERIT PASSWORD {} IN ROLE {}").format(login, sql.Literal(verifier), role)
-    )
-    try:
-        server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(target, login))
-        server.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(target, role))
-        limit_connections(server, database, jobs + _SPARE)
-        yield password
-    finally:
-        limit_connections(server, database, 0)
-        server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(target, role))
-        server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(target, login))
-        _drop_login(server, name)
-
-
-def drop_loaders(server: psycopg.Connection[Any], stem: str) -> None:
-    """Drop the logins whose names begin so, once the databases that they were let into are gone."""
-    for (name,) in server.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname::text, %s)", [stem]):
-        _drop_login(server, name)
-
-
 def limit_connections(server: psycopg.Connection[Any], name: str, connections: int) -> None:
     """Let at most so many sessions of others than superusers into the database; -1 is no limit."""
     server.execute(
@@ -109,7 +70,3 @@ def revoke_changes(inside: psycopg.Connection[Any], roles: RoleNames) -> None:
     inside.execute("SET default_transaction_read_only = off")
     with inside.transaction():
         revoke_everywhere(inside, roles, "INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER", "USAGE, UPDATE")
-
-
-def _drop_login(server: psycopg.Connection[Any], name: str) -> None:
-    server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))

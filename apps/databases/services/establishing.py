@@ -11,6 +11,7 @@ import psycopg
 from django.conf import settings
 
 from apps.databases.clients.closing import close_catalogs
+from apps.databases.clients.loaders import LoaderTerms
 from apps.databases.clients.postgres import make_verifier
 from apps.databases.clients.roles import (
     Limits,
@@ -33,6 +34,15 @@ def session_limits() -> Limits:
         statement=settings.DATABASE_STATEMENT_TIMEOUT,
         idle_in_transaction=settings.DATABASE_IDLE_TRANSACTION_TIMEOUT,
         temp_file_bytes=settings.DATABASE_TEMP_FILE_BYTES,
+    )
+
+
+def loader_terms(database: WorkspaceDatabase) -> LoaderTerms:
+    """For the logins that load dumps on the database's server."""
+    return LoaderTerms(
+        owner=database.ddl_role,
+        enter=lambda name: open_server(database.server, database=name),
+        seconds=settings.DATABASE_FENCE_MAX.total_seconds(),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +17,13 @@ from psycopg.pq import TransactionStatus
 from apps.common.errors import IllegalTransition, QuotaExceeded
 from apps.databases.clients.applied import (
     AppliedMigration,
+    count_relations,
     find_escapes,
     prepare_record,
     read_record,
     write_record,
 )
+from apps.databases.clients.locks import LockWatch
 from apps.databases.clients.roles import SCHEMA, RoleNames
 from apps.databases.clients.statements import Bounds, run_statement
 from apps.databases.clients.storage import may_hold_rows, measure_sizes
@@ -30,6 +33,7 @@ from apps.databases.errors import (
     ResultTooLarge,
     StatementFailed,
     StatementTimeout,
+    WorkspaceDatabaseUnavailable,
 )
 from apps.databases.models import KeptDatabase, MigrationRequest, SchemaMigration, WorkspaceDatabase
 from apps.databases.models.backup import BackupKind
@@ -77,7 +81,11 @@ def apply_migrations(context: StepContext) -> Mapping[str, Any]:
     database = _ready(request.database_id)
     with open_server(database.server, database=database.name) as admin:
         prepare_record(admin, owner=database.ddl_role)
-    with owner_session(database) as session:
+    with (
+        open_server(database.server) as outside,
+        owner_session(database) as session,
+        LockWatch(outside, pid=session.info.backend_pid, limit=settings.DATABASE_MIGRATION_LOCKS) as locks,
+    ):
         record = read_record(session)
         # What a worker applied that died before it could tell.
         _mirror(database, record, context)
@@ -88,9 +96,9 @@ def apply_migrations(context: StepContext) -> Mapping[str, Any]:
         for index, script in enumerate(to_apply):
             context.report(100 * index // len(to_apply), f"Applying migration {script['version']}, {script['name']}.")
             context.require_lease()
-            made = _apply(
-                session, database, script, context, dry_run=request.dry_run, revision=revision_of_record(record)
-            )
+            outcome = _Outcome(script, revision_of_record(record), dry_run=request.dry_run)
+            with _bounding_locks(locks, outcome):
+                made = _apply(session, database, script, context, outcome, locks, dry_run=request.dry_run)
             applied.append({"version": made.version, "name": made.name, "milliseconds": made.milliseconds})
             if not request.dry_run:
                 record.append(made)
@@ -150,9 +158,10 @@ def _apply(
     database: WorkspaceDatabase,
     script: Mapping[str, Any],
     context: StepContext,
+    outcome: _Outcome,
+    locks: LockWatch,
     *,
     dry_run: bool,
-    revision: int,
 ) -> AppliedMigration:
     """Run one migration in a transaction of its own (in the open one for a dry run)."""
     began = time.monotonic()
@@ -164,9 +173,11 @@ def _apply(
         "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)",
         [_milliseconds(settings.DATABASE_MIGRATION_TIME), _milliseconds(settings.DATABASE_MIGRATION_LOCK_WAIT)],
     )
-    outcome = _Outcome(script, revision, dry_run=dry_run)
+    tables = count_relations(session)
     for number, statement in enumerate(statements, start=1):
         _run(session, statement, outcome.at(number, statement))
+        if locks.exceeded():
+            raise outcome.failed(None, _too_many_locks(locks), None)
     try:
         made = AppliedMigration(
             version=script["version"],
@@ -184,6 +195,7 @@ def _apply(
         session.execute("CLOSE ALL")
         escapes = find_escapes(session, logins=RoleNames.of(database).logins)
         _require_bounded(database, context, escapes, _size(database), outcome)
+        _require_few_relations(before=tables, now=count_relations(session), outcome=outcome)
         if dry_run:
             session.execute("SET CONSTRAINTS ALL DEFERRED")
             session.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(SCHEMA)))
@@ -195,6 +207,25 @@ def _apply(
     except psycopg.Error as error:
         raise outcome.failed("at its end", error.diag.message_primary or str(error), error.sqlstate) from error
     return made
+
+
+@contextmanager
+def _bounding_locks(locks: LockWatch, outcome: _Outcome) -> Iterator[None]:
+    """Say that it was for its locks that a session was ended."""
+    try:
+        yield
+    except (psycopg.OperationalError, WorkspaceDatabaseUnavailable) as error:
+        if locks.exceeded():
+            raise outcome.failed(None, _too_many_locks(locks), None) from error
+        raise
+
+
+def _too_many_locks(locks: LockWatch) -> str:
+    return (
+        f"It holds {locks.most:,} locks at once, and {locks.limit:,} are allowed: one for each table, index and "
+        "sequence that is made or touched, until the end. Split the migration into several, which are applied one by "
+        "one (a dry run tries all that it is given in one transaction: give it fewer)"
+    )
 
 
 class _Outcome:
@@ -259,6 +290,13 @@ def _require_bounded(
     if room is not None and size > room:
         failure = outcome.failed("at its end", f"it would fill {size:,} bytes, and there is room for {room:,}", None)
         raise QuotaExceeded(failure.detail, dimension=DIMENSION, limit=database.limit_bytes, used=database.size_bytes)
+
+
+def _require_few_relations(*, before: int, now: int, outcome: _Outcome) -> None:
+    allowed = settings.DATABASE_RELATIONS
+    if now > max(allowed, before):
+        reason = f"there would be {now:,} tables, views and sequences, and {allowed:,} are allowed; drop some"
+        raise outcome.failed("at its end", reason, None)
 
 
 def _mirror(database: WorkspaceDatabase, record: Sequence[AppliedMigration], context: StepContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -10,7 +11,7 @@ from django.conf import settings
 
 from apps.common.errors import Unavailable
 from apps.databases.clients.activity import Ended, Patience, end_what_takes_too_long
-from apps.databases.models import DatabaseServer, KeptDatabase, WorkspaceDatabase
+from apps.databases.models import DatabaseServer, WorkspaceDatabase
 from apps.databases.services.servers import open_server
 from apps.events.services import emit_event
 
@@ -18,11 +19,12 @@ log = structlog.get_logger(__name__)
 
 
 def watch_sessions(*, now: datetime) -> int:
-    """End statements, idle transactions and long transactions of workspaces' logins on every server that answers;
-    returns how many. Each is logged and told to its workspace in an event."""
+    """End statements, idle transactions and long transactions of workspaces' logins, and of those that load their
+    dumps, on every server that answers; returns how many. Each is logged and told to its workspace in an event."""
     patience = Patience(
         statement=settings.DATABASE_STATEMENT_LIMIT,
         migration=settings.DATABASE_MIGRATION_TIME,
+        load=settings.DATABASE_LOAD_LIMIT,
         idle=settings.DATABASE_IDLE_TRANSACTION_LIMIT,
         transaction=settings.DATABASE_TRANSACTION_LIMIT,
         insist=settings.DATABASE_WATCH_INSIST,
@@ -39,15 +41,19 @@ def watch_sessions(*, now: datetime) -> int:
 
 
 def _tell(ended: list[Ended], *, now: datetime) -> None:
-    names = {one.database for one in ended}
-    owners = dict(WorkspaceDatabase.objects.filter(name__in=names).values_list("name", "workspace_id"))
-    owners |= dict(KeptDatabase.objects.filter(name__in=names).values_list("name", "database__workspace_id"))
+    found = WorkspaceDatabase.objects.filter(pk__in={_database_of(one) for one in ended})
+    owners = dict(found.values_list("pk", "workspace_id"))
     for one in ended:
         log.warning("session_ended", database=one.database, login=one.login, why=one.why, seconds=one.seconds)
-        if one.database in owners:
+        if (workspace_id := owners.get(_database_of(one))) is not None:
             emit_event(
                 type="database.session_ended",
-                workspace_id=owners[one.database],
+                workspace_id=workspace_id,
                 data={"why": one.why, "seconds": one.seconds, "login": one.login, "statement": one.statement},
                 now=now,
             )
+
+
+def _database_of(ended: Ended) -> UUID:
+    """Logins are called after the live database, in whatever database they are: a kept one, one that is filled."""
+    return UUID(ended.login.split("_")[1])

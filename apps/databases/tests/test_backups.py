@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -394,6 +395,19 @@ def test_dump_is_opened_by_hand_with_the_key_alone(database: Any, tmp_path: Path
     with pytest.raises(CommandError):
         call_command("open_backup", name, to=tmp_path / "broken.dump", stdout=io.StringIO())
     assert not (tmp_path / "broken.dump").exists()
+
+
+def test_another_backup_in_a_folder_is_not_opened_as_this_one(
+    database: Any, make_database: Any, tmp_path: Path, folder: Path
+) -> None:
+    mine, theirs = back_up(database), back_up(make_database())
+    shutil.rmtree(folder / mine.storage_key)
+    shutil.copytree(folder / theirs.storage_key, folder / mine.storage_key)
+    with pytest.raises(BackupBroken):
+        require_manifest(mine)
+    with pytest.raises(CommandError, match="another backup"):
+        call_command("open_backup", mine.storage_key, to=tmp_path / "swapped.dump", stdout=io.StringIO())
+    assert not (tmp_path / "swapped.dump").exists()
 
 
 def test_manifest_bears_the_present_key_after_a_rotation(database: Any, folder: Path, settings: Any) -> None:

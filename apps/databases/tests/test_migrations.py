@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -267,3 +268,44 @@ def test_who_may_migrate(
 def test_without_a_database_there_is_nothing_to_migrate(workspace: Any, api: APIClient, base: str) -> None:
     assert _post(api, base, _scripts("select 1")).json()["code"] == "database_not_found"
     assert api.get(f"{base}/migrations").json()["items"] == []
+
+
+_MANY = "".join(f"create table t{n} (id int primary key);" for n in range(40))
+_LOOP = "do $$ begin for n in 1..40 loop execute 'create table t' || n || ' (id int primary key)'; end loop; end $$"
+_ENDLESS = """
+do $$ declare n int := 0; begin
+  loop
+    begin n := n + 1; execute 'create table t' || n || ' (id int)';
+    exception when query_canceled then null; end;
+    perform pg_sleep(0.01);
+  end loop;
+end $$
+"""
+
+
+@pytest.mark.parametrize("text", [_MANY, _LOOP, _ENDLESS], ids=["statements", "a loop", "a loop that never ends"])
+def test_fault_54_a_migration_that_takes_everybodys_locks_is_refused_and_leaves_nothing(
+    make_database: Any, settings: Any, text: str
+) -> None:
+    settings.DATABASE_MIGRATION_LOCKS = 50
+    database = make_database()
+    failed = _migrate(database, "create table a (id int primary key)", text)
+    assert (failed.status, failed.error["code"]) == ("failed", "migration_failed")
+    told = re.search(r"It holds (\d+) locks at once, and 50 are allowed.* Split the migration", failed.error["detail"])
+    assert told is not None
+    assert 50 < int(told[1]) < 200
+    assert "at revision 1" in failed.error["detail"]
+    assert (_tables(database), database.revision) == (["a"], 1)
+    mended = _migrate(database, "create table b (id int)", first=2)
+    assert (mended.status, _tables(database)) == ("succeeded", ["a", "b"])
+
+
+def test_fault_54_a_database_has_only_so_many_tables(make_database: Any, settings: Any) -> None:
+    settings.DATABASE_RELATIONS = 4  # with the record of migrations
+    database = make_database()
+    failed = _migrate(database, "create table a (id int); create table b (id int)", "create table c (id serial)")
+    assert "there would be 5 tables, views and sequences, and 4 are allowed" in failed.error["detail"]
+    assert (_tables(database), database.revision) == (["a", "b"], 1)
+    settings.DATABASE_RELATIONS = 1
+    dropped = _migrate(database, "drop table b", first=2)
+    assert (dropped.status, _tables(database)) == ("succeeded", ["a"]), "what is too much already may become less"

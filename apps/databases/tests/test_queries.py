@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from apps.audit.models import AuditEvent
 from apps.common.actors import SYSTEM
+from apps.common.models import IdempotencyRecord
 from apps.common.tenancy import enter
 from apps.databases.clients.pool import PoolKey
 from apps.databases.errors import StatementFailed, StatementNotAllowed, TooManyQueries
@@ -130,6 +131,16 @@ def test_writing_is_audited_and_committed(database: Any, workspace: Any, api: AP
         events = AuditEvent.objects.filter(action="database.write").order_by("at", "id")
         assert [event.changes["rows"] for event in events] == [[None, 1], [None, 3]]
         assert "three" not in str(events[0].changes)
+
+
+def test_rows_are_sealed_where_an_answer_is_kept(database: Any, api: APIClient, base: str) -> None:
+    body = {"sql": "SELECT 'nobody else reads this' AS said"}
+    asked = [api.post(f"{base}/query", body, headers={"Idempotency-Key": "once"}) for _ in range(2)]
+    assert [answer.json()["rows"] for answer in asked] == [[["nobody else reads this"]]] * 2
+    assert asked[1]["Idempotency-Replayed"] == "true"
+    kept = IdempotencyRecord.objects.get(key="once")
+    assert kept.sealed
+    assert b"nobody else" not in bytes(kept.body)
 
 
 def test_what_a_write_may_not(database: Any, api: APIClient, base: str) -> None:

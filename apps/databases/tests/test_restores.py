@@ -26,8 +26,9 @@ from apps.databases.services.restores.kept import delete_kept_database, drop_exp
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
 from apps.databases.services.servers import open_server
 from apps.databases.services.storage import measure_database
+from apps.databases.tests.test_pg_restore import ENDLESS
 from apps.databases.tests.test_restores_workers import Place, carry_out, place
-from apps.databases.tests.test_swap import address, ask
+from apps.databases.tests.test_swap import address, ask, run
 from apps.events.models import Event
 from apps.operations.errors import StepFailed
 from apps.operations.models import Operation
@@ -160,6 +161,24 @@ def test_failing_restore_leaves_the_live_one_and_is_cleared_away(place: Place, m
         retry_operation(operation_id=operation.pk, actor=SYSTEM, now=later)
 
 
+def test_fault_54_restore_of_what_never_ends_fails_and_leaves_the_live_one(place: Place, settings: Any) -> None:
+    settings.DATABASE_LOAD_LIMIT = timedelta(seconds=1)
+    run(
+        place.name,
+        f'SET ROLE "{place.database.ddl_role}"',
+        ENDLESS,
+        "SET app.armed = 'no'",
+        "CREATE TABLE app.trap (word text CHECK (app.endless(word))); INSERT INTO app.trap VALUES ('x')",
+    )
+    place.backup = place.back_up()
+    failed = carry_out(place.restore())
+    assert (failed.status, failed.error["code"]) == ("failed", "dump_not_restorable")
+    assert "took longer than 0:00:01" in failed.error["detail"]
+    assert place.notes() == 1005
+    loaders = f"SELECT count(*) FROM pg_roles WHERE starts_with(rolname::text, '{place.database.prefix}_l')"
+    assert ask("postgres", loaders) == [(0,)]
+
+
 def test_retry_goes_on_from_the_step_that_failed(place: Place, monkeypatch: Any) -> None:
     def differ(*_args: Any) -> Any:
         raise StepFailed
@@ -275,11 +294,16 @@ def test_fault_58_without_the_key_nothing_is_restored_until_it_is_back(place: Pl
     place.require_restored(operation)
 
 
-def test_dump_of_a_dead_worker_is_deleted_some_day(settings: Any, tmp_path: Path) -> None:
-    settings.DATABASE_RESTORE_FOLDER = str(tmp_path)
-    for name, age in (("old.dump", 3700), ("new.dump", 60)):
-        path = tmp_path / name
-        path.write_bytes(b"x")
-        os.utime(path, (timezone.now().timestamp() - age,) * 2)
-    assert delete_forgotten_dumps() == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["new.dump"]
+def test_dumps_of_dead_workers_are_deleted_some_day(settings: Any, tmp_path: Path) -> None:
+    """Decrypted ones: of restores and of proofs, whole and half-fetched."""
+    folders = tmp_path / "restores", tmp_path / "proofs"
+    settings.DATABASE_RESTORE_FOLDER, settings.BACKUP_SCRATCH_FOLDER = map(str, folders)
+    for folder in folders:
+        folder.mkdir()
+        for name, age in (("old.dump", 3700), ("old.dump.part", 3700), ("new.dump", 60), ("new.dump.part", 60)):
+            path = folder / name
+            path.write_bytes(b"x")
+            os.utime(path, (timezone.now().timestamp() - age,) * 2)
+    assert delete_forgotten_dumps() == 4
+    for folder in folders:
+        assert sorted(path.name for path in folder.iterdir()) == ["new.dump", "new.dump.part"]

@@ -10,6 +10,9 @@ import psycopg
 import pytest
 from django.utils import timezone
 
+from apps.databases.clients.loaders import loader_login
+from apps.databases.clients.restore_target import create_closed_database
+from apps.databases.services.establishing import loader_terms
 from apps.databases.services.watching import watch_sessions
 from apps.databases.tests.factories import connect_as_login, suite_dsn
 from apps.events.models import Event
@@ -105,3 +108,31 @@ def test_nobody_elses_sessions_are_touched(make_database: Any) -> None:
             assert watch_sessions(now=timezone.now()) == 0
             running.join(0.2)
         assert running.error is None
+
+
+@pytest.mark.parametrize("letter", ["l", "p"])
+def test_fault_54_what_a_dump_runs_for_ever_is_ended_when_its_worker_is_gone(
+    make_database: Any, settings: Any, letter: str
+) -> None:
+    """Loading for a restore or a proof, in a database beside the live one, by a login of its own."""
+    settings.DATABASE_LOAD_LIMIT = timedelta(seconds=1)
+    database = make_database()
+    login = f"{database.prefix}_{letter}0123456789ab_1"
+    with psycopg.connect(suite_dsn(), autocommit=True) as server:
+        create_closed_database(server, name=login, like=database.name)
+        with (
+            loader_login(server, name=login, database=login, jobs=2, terms=loader_terms(database)) as password,
+            psycopg.connect(suite_dsn(dbname=login, user=login, password=password), autocommit=True) as session,
+        ):
+            running = _Running(
+                session,
+                f"SET ROLE {database.ddl_role}; DO $$ BEGIN LOOP BEGIN LOOP PERFORM pg_sleep(0.01); END LOOP;"
+                " EXCEPTION WHEN query_canceled THEN END; END LOOP; END $$",
+            )
+            running.start()
+            assert watch_sessions(now=timezone.now()) == 0, "it has only begun"
+            assert wait_for(lambda: watch_sessions(now=timezone.now()) * 0 or not running.is_alive(), seconds=15)
+            assert isinstance(running.error, psycopg.OperationalError)
+    event = Event.objects.get(type="database.session_ended")
+    assert (event.workspace_id, event.data["why"]) == (database.workspace_id, "load")
+    assert event.data["login"] == login

@@ -22,12 +22,14 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.common.admin import Act, PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
+from apps.common.admin.sites import workspace_grant
 from apps.common.workspace_names import workspace_names
 from apps.operations.admin.acts import ACTS
 from apps.operations.admin.filters import DaysFilter, KindFilter, QueueFilter, StatusFilter
 from apps.operations.admin.showing import TONES, describe_result, show_operation
 from apps.operations.models import Operation
 from apps.operations.services.kinds import find_kind, registered_kinds
+from apps.operations.services.rights import may_manage
 
 _NAMED_WORKSPACES = 50
 
@@ -173,6 +175,11 @@ class WorkspaceOperationAdmin(_Operations, WorkspaceAdmin):
 
     view_code: ClassVar[str] = "operations.view"
     workspace_lookup: ClassVar[str] = "workspace_id"
+
+    def acts_for(self, request: HttpRequest, row: Operation) -> list[Act]:
+        """Those of the table, for members who may ask for such work."""
+        grant = workspace_grant(request)
+        return super().acts_for(request, row) if grant is not None and may_manage(grant, row.kind) else []
 
 
 def _roughly(moment: datetime) -> str:

@@ -19,6 +19,7 @@ from django.db import connection
 from apps.common.errors import Unavailable
 from apps.operations.errors import StepFailed
 from apps.operations.services.kinds import Step, StepContext, find_kind, register_kind
+from apps.operations.services.rights import declare_right
 
 
 def make_table() -> None:
@@ -76,6 +77,7 @@ if find_kind("probe.work") is None:
             Step("third", _third, "Doing the last thing.", cancelable=False),
         ],
     )
+    declare_right("operations.manage", "probe.work")
 
 
 def _limited(context: StepContext) -> None:

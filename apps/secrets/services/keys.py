@@ -46,18 +46,18 @@ def _parse_keys(listed: tuple[str, ...], path: str) -> dict[str, bytes]:
     if path:
         lines += [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]
     keys: dict[str, bytes] = {}
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         key_id, _, encoded = line.partition(":")
+        # This is printed and logged, and of a malformed line any part can be the key: it is named by its place.
+        named = f"SECRETS_KEYS: number {number}"
         try:
             key = base64.b64decode(encoded, validate=True)
         except ValueError as error:
-            raise ImproperlyConfigured(f"SECRETS_KEYS: the key {key_id!r} is not base64.") from error
+            raise ImproperlyConfigured(f"{named} is not base64 behind its id.") from error
+        if len(key) != _KEY_BYTES or not key_id or "." in key_id:
+            raise ImproperlyConfigured(f"{named} must be `id:base64` with {_KEY_BYTES} bytes, and an id without dots.")
         if key_id in keys:
             raise ImproperlyConfigured(f"SECRETS_KEYS: the id {key_id!r} is there twice.")
-        if len(key) != _KEY_BYTES or not key_id or "." in key_id:
-            raise ImproperlyConfigured(
-                f"SECRETS_KEYS: {key_id!r} must be `id:base64` with {_KEY_BYTES} bytes, and an id without dots."
-            )
         keys[key_id] = key
     if not keys:
         raise ImproperlyConfigured("Set SECRETS_KEYS or SECRETS_KEYS_FILE: sealed values need a key.")

@@ -111,6 +111,15 @@ def test_unusable_keys_are_refused_and_the_system_check_says_so(settings, keys: 
     assert [message.id for message in check_keys(None)] == ["secrets.E001"]
 
 
+@pytest.mark.parametrize("line", ["{key}", "{key}:v1", "v1.{key}", "v1:{key}!", ":{key}", "v.1:{key}"])
+def test_a_malformed_key_is_not_told_to_whoever_reads_the_logs(settings, line: str) -> None:
+    key = _key("a")
+    settings.SECRETS_KEYS = [f"good:{_key('b')}", line.format(key=key)]
+    (message,) = check_keys(None)
+    assert "number 2" in message.msg
+    assert key not in message.msg
+
+
 def test_a_missing_key_file_is_told_by_the_system_check(settings, tmp_path) -> None:
     settings.SECRETS_KEYS_FILE = str(tmp_path / "nowhere")
     assert [message.id for message in check_keys(None)] == ["secrets.E001"]

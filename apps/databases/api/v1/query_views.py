@@ -65,6 +65,8 @@ class QueryViewSet(ApiViewSet):
     outputs = {"create": QueryOutput}
     #: The workspace's database commits by itself, before the answer is kept.
     own_transactions: ClassVar[frozenset[str]] = frozenset({"create"})
+    #: Its rows aren't the platform's to keep in the clear.
+    secret_answers: ClassVar[frozenset[str]] = frozenset({"create"})
 
     def create(self, request: Request, workspace: str) -> Response:
         """Run a statement; what it may read is bounded in rows, bytes and time."""

@@ -132,7 +132,8 @@ def fetch_dump(backup: Backup, path: Path, *, watch: Callable[[], None] = nothin
 def export_dump(folder: str, target: IO[bytes]) -> dict[str, Any]:
     """Write the dump in a folder of the storage to ``target``, by its manifest alone; returns the manifest.
 
-    ``target`` holds nothing of use when this raises: BackupBroken, KeyMissing, StorageUnavailable.
+    ``target`` holds nothing of use when this raises: BackupBroken (also when what lies there is another backup, put in
+    this one's place), KeyMissing, StorageUnavailable.
     """
     with open_file(f"{folder}/{MANIFEST}") as file:
         text = file.read()
@@ -142,6 +143,8 @@ def export_dump(folder: str, target: IO[bytes]) -> dict[str, Any]:
         sealed_key, key = seal["sealed_key"], seal["key"]
     except (ValueError, TypeError, KeyError) as error:
         raise BackupBroken("The manifest can't be read.") from error
+    if str(key).replace("-", "") != folder.rpartition("/")[2]:
+        raise BackupBroken("What lies in this folder is another backup.")
     with (
         open_file(f"{folder}/{name}") as file,
         opened_dump(file, sealed_key=sealed_key, key=key, sha256=sha256) as dump,

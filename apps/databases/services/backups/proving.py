@@ -18,18 +18,14 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.common.errors import Unavailable
+from apps.databases.clients.loaders import drop_loaders, loader_login
 from apps.databases.clients.pg_restore import load_dump
-from apps.databases.clients.restore_target import (
-    create_closed_database,
-    drop_database,
-    drop_loaders,
-    loader_login,
-    names_beginning_with,
-)
+from apps.databases.clients.restore_target import create_closed_database, drop_database, names_beginning_with
 from apps.databases.clients.row_hashes import TableRows, differences, hash_rows, pin_tables
 from apps.databases.errors import BackupBroken, DatabaseNotReady, DumpNotRestorable, ServerUnavailable, VersionsDontFit
 from apps.databases.models import Backup, DatabaseServer, WorkspaceDatabase
 from apps.databases.services.backups.files import fetch_dump, require_usable
+from apps.databases.services.establishing import loader_terms
 from apps.databases.services.servers import libpq_environment, open_server, require_program
 from apps.databases.states import USABLE, BackupStatus, DatabaseStatus
 from apps.events.services import emit_event
@@ -86,7 +82,7 @@ def clear_step(context: StepContext) -> dict[str, Any]:
     database = _backup(context).database
     context.require_lease()
     with open_server(database.server) as server:
-        drop_scratch(server, _stem(database, context.operation_id))
+        drop_scratch(server, database, _stem(database, context.operation_id))
     return {}
 
 
@@ -152,11 +148,11 @@ def require_fitting_versions(backup: Backup, server: DatabaseServer) -> None:
     require_program("pg_restore", server=server, at_least=max(dump_major(backup), server.major))
 
 
-def drop_scratch(server: psycopg.Connection[Any], stem: str) -> None:
-    """Drop the scratch databases whose names begin so, and the logins that filled them."""
+def drop_scratch(server: psycopg.Connection[Any], database: WorkspaceDatabase, stem: str) -> None:
+    """Drop the scratch databases of ``database`` whose names begin so, and the logins that filled them."""
     for name in names_beginning_with(server, stem):
         drop_database(server, name)
-    drop_loaders(server, stem)
+    drop_loaders(server, stem=stem, terms=loader_terms(database))
 
 
 def sweep_scratch_databases() -> int:
@@ -166,24 +162,25 @@ def sweep_scratch_databases() -> int:
         try:
             with open_server(row) as server:
                 names = [name for name in names_beginning_with(server, "wd_") if _SCRATCH.match(name)]
-                for name in _orphans(names):
-                    drop_scratch(server, name)
+                for name, database in _orphans(names):
+                    drop_scratch(server, database, name)
                     dropped += 1
         except (Unavailable, psycopg.Error) as error:
             log.warning("scratch_databases_not_swept", server=row.name, error=str(error))
     return dropped
 
 
-def _orphans(names: list[str]) -> list[str]:
-    """Those of our databases whose operation isn't pending. Another platform's on the same server are left alone."""
+def _orphans(names: list[str]) -> list[tuple[str, WorkspaceDatabase]]:
+    """Those whose operation isn't pending, each with the database whose backup was proved. Another platform's on the
+    same server are left alone."""
     pending = {_tail(operation) for operation in pending_of_kind("databases.prove")}
     found = []
     for name in names:
         match = _SCRATCH.match(name)
         assert match is not None
-        ours = WorkspaceDatabase.objects.filter(pk=UUID(match[1])).exists()
-        if ours and match[2] not in pending:
-            found.append(name)
+        database = WorkspaceDatabase.objects.select_related("server").filter(pk=UUID(match[1])).first()
+        if database is not None and match[2] not in pending:
+            found.append((name, database))
     return found
 
 
@@ -194,9 +191,9 @@ def _load(context: StepContext, backup: Backup, path: Path) -> dict[str, Any]:
     jobs = settings.DATABASE_RESTORE_JOBS
     with open_server(database.server) as server:
         context.require_lease()
-        drop_scratch(server, stem)
+        drop_scratch(server, database, stem)
         create_closed_database(server, name=name, like=database.name)
-        with loader_login(server, name=name, owner=owner, database=name, jobs=jobs) as password:
+        with loader_login(server, name=name, database=name, jobs=jobs, terms=loader_terms(database)) as password:
             load_dump(
                 program=require_program(
                     "pg_restore", server=database.server, at_least=max(dump_major(backup), database.server.major)
@@ -206,6 +203,7 @@ def _load(context: StepContext, backup: Backup, path: Path) -> dict[str, Any]:
                 database=name,
                 role=owner,
                 jobs=jobs,
+                limit=settings.DATABASE_LOAD_LIMIT,
                 watch=lambda _tables: context.require_lease(),
             )
     return {"name": name}

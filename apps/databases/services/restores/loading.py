@@ -10,17 +10,13 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
+from apps.databases.clients.loaders import drop_loaders, loader_login
 from apps.databases.clients.pg_restore import load_dump
-from apps.databases.clients.restore_target import (
-    create_closed_database,
-    drop_database,
-    drop_loaders,
-    loader_login,
-    names_beginning_with,
-)
+from apps.databases.clients.restore_target import create_closed_database, drop_database, names_beginning_with
 from apps.databases.clients.swap import database_exists, end_sessions
 from apps.databases.errors import NoRoomForDump
 from apps.databases.models import Restore
+from apps.databases.services.establishing import loader_terms
 from apps.databases.services.restores.names import fresh_name, fresh_stem, loader_name, loader_stem
 from apps.databases.services.restores.sources import dump_major, fetch_dump
 from apps.databases.services.servers import libpq_environment, open_server, require_program
@@ -56,7 +52,7 @@ def create(context: StepContext, restore: Restore) -> dict[str, Any]:
     with open_server(database.server) as server:
         for left in names_beginning_with(server, fresh_stem(database, restore.operation_id)):
             drop_database(server, left)
-        drop_loaders(server, loader_stem(database, restore.operation_id))
+        drop_loaders(server, stem=loader_stem(database, restore.operation_id), terms=loader_terms(database))
         create_closed_database(server, name=name, like=database.name)
     return {"name": name}
 
@@ -84,7 +80,7 @@ def load(context: StepContext, restore: Restore) -> dict[str, Any]:
     with (
         open_server(database.server) as server,
         loader_login(
-            server, name=login, owner=database.ddl_role, database=name, jobs=settings.DATABASE_RESTORE_JOBS
+            server, name=login, database=name, jobs=settings.DATABASE_RESTORE_JOBS, terms=loader_terms(database)
         ) as password,
     ):
         load_dump(
@@ -97,6 +93,7 @@ def load(context: StepContext, restore: Restore) -> dict[str, Any]:
             database=name,
             role=database.ddl_role,
             jobs=settings.DATABASE_RESTORE_JOBS,
+            limit=settings.DATABASE_LOAD_LIMIT,
             watch=watch,
         )
     path.unlink(missing_ok=True)

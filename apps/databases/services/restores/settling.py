@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +13,12 @@ from django.conf import settings
 
 from apps.common.actors import SYSTEM
 from apps.common.errors import AppRunError
-from apps.databases.clients.restore_target import drop_database, drop_loaders, names_beginning_with
+from apps.databases.clients.loaders import drop_loaders
+from apps.databases.clients.restore_target import drop_database, names_beginning_with
 from apps.databases.clients.swap import database_exists
 from apps.databases.models import Restore
 from apps.databases.models.restore import RestoreKind
+from apps.databases.services.establishing import loader_terms
 from apps.databases.services.restores.kept import open_for_reading
 from apps.databases.services.restores.loading import dump_path
 from apps.databases.services.restores.names import fresh_stem, kept_name, loader_stem
@@ -42,7 +45,7 @@ def settle_restore(*, restore: Restore, now: datetime) -> None:
             open_fence(restore)
         for name in names_beginning_with(server, fresh_stem(database, restore.operation_id)):
             drop_database(server, name)
-        drop_loaders(server, loader_stem(database, restore.operation_id))
+        drop_loaders(server, stem=loader_stem(database, restore.operation_id), terms=loader_terms(database))
     if swapped:
         record_swap(restore=restore, actor=SYSTEM, now=now)
         open_for_reading(database=database, name=kept_name(database, restore.operation_id))
@@ -69,12 +72,15 @@ def settle_due_restores(*, now: datetime) -> int:
 def delete_forgotten_dumps() -> int:
     """Delete the temporary files on this machine that nobody has written to for a while; returns how many.
 
-    A worker that is killed can't delete its own.
+    They are decrypted dumps, whole and half-fetched, for restores and for proofs of backups. A worker that is killed
+    can't delete its own.
     """
     deleted = 0
     oldest = time.time() - settings.DATABASE_RESTORE_LEFTOVERS.total_seconds()
-    for path in Path(settings.DATABASE_RESTORE_FOLDER).glob("*.dump"):
-        if path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)
-            deleted += 1
+    for folder in (settings.DATABASE_RESTORE_FOLDER, settings.BACKUP_SCRATCH_FOLDER):
+        for path in (*Path(folder).glob("*.dump"), *Path(folder).glob("*.dump.part")):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+                    deleted += 1
     return deleted

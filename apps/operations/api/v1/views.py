@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from apps.common.api.following import hold_answer
 from apps.common.api.outputs import Listing
-from apps.common.api.permissions import KNOWN, refuse
+from apps.common.api.permissions import KNOWN, require_usable
 from apps.common.api.views import ApiViewSet
 from apps.common.ids import parse_id
 from apps.operations.api.v1.filters import OperationFilters
@@ -15,6 +15,7 @@ from apps.operations.api.v1.serializers import OperationOutput
 from apps.operations.models import Operation
 from apps.operations.selectors.visible import visible_operation
 from apps.operations.services.requests import cancel_operation, retry_operation
+from apps.operations.services.rights import require_right
 
 
 class WorkspaceOperationViewSet(ApiViewSet):
@@ -57,6 +58,7 @@ class OperationViewSet(ApiViewSet):
     def _find(self, operation: str, *, to_manage: bool = False) -> Operation:
         found, self.grant = visible_operation(self.actor, parse_id(operation))
         # One that belongs to no workspace is seen by whoever asked for it, who may manage it too.
-        if to_manage and self.grant is not None and not self.grant.allows("operations.manage"):
-            refuse(code="operations.manage")
+        if to_manage and self.grant is not None:
+            require_right(self.grant, found.kind)
+            require_usable(self.request, self, self.grant)
         return found
