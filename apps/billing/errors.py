@@ -32,6 +32,11 @@ class ReservationExpired(Gone):
     detail = "This reservation expired, and what it held was given back. Consume the actual amount instead."
 
 
+class NoOverride(NotFound):
+    code = "no_override"
+    detail = "This limit is the plan's own; there is no override to end."
+
+
 class UsageEventNotFound(NotFound):
     code = "usage_event_not_found"
     detail = "There is no such use in this workspace's ledger."

@@ -1,8 +1,13 @@
-"""What billing registers with the apps below: types of events, and what waits in workspaces."""
+"""What billing registers with the apps below: types of events, what waits in workspaces, kinds of operations."""
 
+from datetime import timedelta
+
+from apps.billing.services.plan_changes import KIND as APPLY_PLAN
+from apps.billing.services.plan_changes import apply_plan_step
 from apps.billing.services.reservations import DUE_KIND, expire_reservation
 from apps.billing.services.upkeep import RECONCILIATION, UPKEEP, keep_quotas, prove_quotas
 from apps.events.services import declare_event
+from apps.operations.services.kinds import Step, register_kind
 from apps.plans.services.usage import forget_usage
 from apps.workspaces.services.due_work import register_due_kind
 from apps.workspaces.services.purge import register_purge_step
@@ -15,3 +20,14 @@ register_due_kind(DUE_KIND, expire_reservation)
 register_purge_step("usage", "Forgetting what was used.", lambda workspace: forget_usage(workspace_id=workspace.id))
 register_due_kind(UPKEEP, keep_quotas)
 register_due_kind(RECONCILIATION, prove_quotas)
+
+register_kind(
+    APPLY_PLAN,
+    title="Apply a plan's limit",
+    target_kind="plan_limit",
+    steps=[
+        Step(
+            "apply", apply_plan_step, "Giving the workspaces on the plan its new limit.", time_limit=timedelta(hours=1)
+        )
+    ],
+)

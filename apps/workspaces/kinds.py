@@ -14,6 +14,7 @@ from apps.workspaces.services.retention import register_retention
 declare_event("workspace.created", "A workspace has its schema and can be used")
 declare_event("workspace.imported", "A workspace was made of an archive; data.source says of which")
 declare_event("workspace.updated", "Settings of a workspace were changed; data.changes names them")
+declare_event("workspace.plan_changed", "An operator put a workspace on another plan; data.plan is its code")
 declare_event("workspace.suspended", "An operator suspended a workspace; data.reason says why")
 declare_event("workspace.activated", "A suspended workspace can be used again")
 declare_event("workspace.transferred", "A workspace has another owner")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.plans.models import PlanLimit
+from apps.plans.models import Plan, PlanLimit
 
 
 def hard_limits(dimension: str) -> dict[str, int | None]:
@@ -34,3 +34,8 @@ def limits_of_plan(plan_code: str) -> dict[str, Limits]:
         "dimension_id", "soft_limit", "hard_limit", "overage"
     )
     return {code: Limits(soft, hard, overage) for code, soft, hard, overage in rows}
+
+
+def plan_names() -> dict[str, str]:
+    """The plans' names by code, from the smallest to the largest."""
+    return dict(Plan.objects.order_by("position", "code").values_list("code", "name"))

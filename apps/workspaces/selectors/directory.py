@@ -34,6 +34,19 @@ def workspaces_without_due_work(kind: str, *, limit: int) -> list[UUID]:
     return list(lacking.values_list("pk", flat=True)[:limit])
 
 
+def workspaces_on_plan(plan_code: str, *, after: UUID | None, limit: int) -> list[Workspace]:
+    """Up to ``limit`` workspaces with a schema on this plan, in order of id, behind the one with the id ``after``."""
+    found = Workspace.objects.with_schema().filter(plan_code=plan_code)
+    if after is not None:
+        found = found.filter(pk__gt=after)
+    return list(found.order_by("pk")[:limit])
+
+
+def count_on_plan(plan_code: str) -> int:
+    """How many workspaces with a schema are on this plan."""
+    return Workspace.objects.with_schema().filter(plan_code=plan_code).count()
+
+
 def workspace_counts() -> dict[str, int]:
     """How many workspaces are in each state that any is in."""
     return dict(Workspace.objects.order_by().values_list("status").annotate(count=Count("id")))

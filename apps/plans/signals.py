@@ -1,0 +1,6 @@
+"""What apps above may want to follow."""
+
+from django.dispatch import Signal
+
+#: ``plan_code``, ``dimension``, ``actor``, ``now``: sent in the transaction in which a plan's limit was changed.
+plan_limit_changed = Signal()
