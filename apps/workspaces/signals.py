@@ -17,5 +17,5 @@ workspace_restored = Signal()
 #: ``membership`` (left now), ``now``: sent in the transaction in which a person or a service account leaves.
 member_left = Signal()
 
-#: ``workspace``, ``before`` (the code of the plan it had), ``now``: sent inside the schema, in the transaction of the change.
+#: ``workspace``, ``before`` (its former plan's code), ``now``: sent inside the schema, in that transaction.
 plan_changed = Signal()
