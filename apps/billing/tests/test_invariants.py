@@ -101,7 +101,7 @@ class Quotas(RuleBasedStateMachine):
     @precondition(lambda self: self.answers)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.answers)))
+        key = data.draw(st.sampled_from(list(self.answers)))
         amount, answer = self.answers[key]
         assert self.consume(key, amount) == answer
 
@@ -126,7 +126,7 @@ class Quotas(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), actual=st.integers(0, 60))
     def commit(self, data: st.DataObject, actual: int) -> None:
-        key = data.draw(st.sampled_from(sorted(self.held)))
+        key = data.draw(st.sampled_from(list(self.held)))
         try:
             commit_reservation(workspace=self.workspace, reservation_id=key, amount=actual, now=self.now)
         except QuotaExceeded:
@@ -141,7 +141,7 @@ class Quotas(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.held)))
+        key = data.draw(st.sampled_from(list(self.held)))
         release_reservation(workspace=self.workspace, reservation_id=key, now=self.now)
         del self.held[key]
 
