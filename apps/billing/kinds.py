@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+from apps.billing.services.leases import DUE_KIND as LEASES
+from apps.billing.services.leases import sweep_leases
 from apps.billing.services.plan_changes import KIND as APPLY_PLAN
 from apps.billing.services.plan_changes import apply_plan_step
-from apps.billing.services.reservations import DUE_KIND, expire_reservation
+from apps.billing.services.reservations import DUE_KIND as RESERVATION
+from apps.billing.services.reservations import expire_reservation
 from apps.billing.services.upkeep import RECONCILIATION, UPKEEP, keep_quotas, prove_quotas
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
@@ -16,7 +19,8 @@ declare_event("quota.threshold_reached", "Use reached data.threshold percent of 
 declare_event("quota.grace_started", "A limit is below what is used; until data.grace_until the former one holds")
 declare_event("quota.grace_ended", "The limit holds again; data.over says whether more than it is used")
 
-register_due_kind(DUE_KIND, expire_reservation)
+register_due_kind(RESERVATION, expire_reservation)
+register_due_kind(LEASES, sweep_leases)
 register_purge_step("usage", "Forgetting what was used.", lambda workspace: forget_usage(workspace_id=workspace.id))
 register_due_kind(UPKEEP, keep_quotas)
 register_due_kind(RECONCILIATION, prove_quotas)

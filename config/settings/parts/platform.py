@@ -78,6 +78,11 @@ USAGE_AMOUNT_MAX = 1_000_000_000_000
 LEASE_LIFETIME = timedelta(seconds=30)
 LEASE_BLOCK_MAX = 5_000
 LEASE_SHARE = 8
+LEASE_MARGIN = timedelta(seconds=10)
+LEASE_AHEAD = timedelta(seconds=2)
+LEASE_IDLE = timedelta(seconds=3)
+LEASE_SWEEP = timedelta(minutes=5)
+QUOTA_REFUSED_FOR = timedelta(seconds=1)
 
 # Consoles
 CONSOLE_VISIT_LIFETIME = timedelta(hours=1)
