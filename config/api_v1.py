@@ -20,4 +20,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.operations.api.v1.urls")),
     path("", include("apps.events.api.v1.urls")),
     path("", include("apps.plans.api.v1.urls")),
+    path("", include("apps.billing.api.v1.urls")),
 ]

@@ -1,6 +1,6 @@
 """What apps tell the platform about themselves: their events, and how many of them there are."""
 
-from apps.applications.selectors.apps import find_app_id
+from apps.applications.selectors.apps import find_app_id, name_apps
 from apps.applications.services import archived_rows
 from apps.applications.services.apps import count_apps
 from apps.common.archiving import check_rows, leave_out
@@ -22,7 +22,7 @@ declare_event("app.deleted", "An app was deleted for good.")
 declare_event("app.access_changed", "Who may visit an app changed.")
 
 declare_gauge("apps", lambda _: count_apps())
-set_app_lookup(find_app_id)
+set_app_lookup(find_app_id, name_apps)
 
 leave_out("applications_accesspolicy", "password_hash", why="A password of an app's visitors; set it anew.")
 leave_out("applications_accesspolicy", "link_token", why="Whoever has the link gets in; make a new one.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from apps.common.errors import Conflict, Gone, KeyReused, NotFound, QuotaExceeded
+from apps.common.errors import Conflict, Denied, Gone, KeyReused, NotFound, QuotaExceeded
 
 
 class UsageKeyReused(KeyReused):
@@ -46,6 +46,20 @@ class NotCorrectable(Conflict):
     """This event can't be corrected, or not by so much."""
 
     code = "not_correctable"
+
+
+class MeteredByPlatform(Denied):
+    """What the platform metered itself isn't the workspace's to correct."""
+
+    code = "metered_by_platform"
+    detail = "The platform metered this itself; only an operator can correct it."
+
+
+class ReservationOfPlatform(Conflict):
+    """It is held for work of the platform's, which ends it itself."""
+
+    code = "reservation_of_platform"
+    detail = "The platform holds this for work of its own, and ends it itself."
 
 
 class _Spent(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -125,6 +125,16 @@ class AppUsageQuerySet(TenantQuerySet[Any]):
                 column.append(value)
         with connection.cursor() as cursor:
             cursor.execute(_ADD_TO_BUCKETS, columns)
+
+    def take_back(self, amount: int, *, dimension: str, app_id: UUID | None, occurred_at: datetime) -> None:
+        """Take ``amount`` from the hour and the day in which a use was counted; where a bucket is gone, from none.
+
+        The day is the last one to begin before the use: the time zone of its beginning may have been another one.
+        """
+        of_use = self.filter(dimension=dimension, app_id=app_id, start__lte=occurred_at)
+        for bucket, longest in (("hour", timedelta(hours=1)), ("day", timedelta(hours=25))):
+            last = of_use.filter(bucket=bucket, start__gt=occurred_at - longest).order_by("-start").values("pk")[:1]
+            self.filter(pk__in=last).update(amount=F("amount") - amount)
 
 
 class ReservationQuerySet(TenantQuerySet[Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from apps.applications.querysets import AppQuerySet
 from apps.applications.states import AppStatus
 from apps.common.compiled import CompiledSelect
 from apps.common.ids import parse_id
+from apps.workspaces.services.default_app import AppName
 
 _by_id: CompiledSelect[App] = CompiledSelect(
     lambda identifier: App.objects.for_display().filter(pk=identifier), identifier=UUID
@@ -37,6 +39,12 @@ def find_app_id(ref: str) -> UUID | None:
     """The id of the app with this id or slug; None when there is none, or when it is archived."""
     found: UUID | None = App.objects.named(ref).exclude(status=AppStatus.ARCHIVED).values_list("pk", flat=True).first()
     return found
+
+
+def name_apps(app_ids: Collection[UUID]) -> dict[UUID, AppName]:
+    """The names of those of these apps that there are; one query."""
+    rows = App.objects.filter(pk__in=app_ids).values_list("pk", "slug", "name")
+    return {pk: AppName(slug, name) for pk, slug, name in rows}
 
 
 def list_apps() -> AppQuerySet:

@@ -20,7 +20,8 @@ from apps.common.constraints import violated_constraint
 from apps.common.errors import InvalidInput
 from apps.plans.selectors.dimensions import KnownDimension
 
-_KEY = "a_key_counts_once"
+#: What a key that came before violates.
+KEY_CONSTRAINT = "a_key_counts_once"
 
 
 def consume(
@@ -58,7 +59,7 @@ def consume(
         with _own_statement():
             counted: Counted | None = Quota.objects.count_use(use, now=now)
     except IntegrityError as error:
-        if violated_constraint(error) != _KEY:
+        if violated_constraint(error) != KEY_CONSTRAINT:
             raise
         return _first_answer(use)
     if counted is None:

@@ -11,6 +11,9 @@ from apps.billing.models import AppUsage, Quota, UsageEvent
 from apps.billing.querysets import Use
 from apps.common.canonical_json import digest
 
+#: The source of what was reported over the API; other sources are parts of the platform that meter by themselves.
+REPORTED = "api"
+
 
 def new_use(*, workspace: Any, dimension: str, amount: int, source: str, occurred_at: datetime, **details: Any) -> Use:
     """A use with the buckets that it falls in: the hour (UTC), and the day of the workspace's time zone.
@@ -31,40 +34,10 @@ def buckets_at(moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return hour, day
 
 
-def write_entry(
-    quota: Quota,
-    *,
-    amount: int,
-    workspace: Any,
-    source: str,
-    now: datetime,
-    overage: int = 0,
-    app_id: UUID | None = None,
-    note: str = "",
-    actor: str = "",
-    occurred_at: datetime | None = None,
-    corrects: UsageEvent | None = None,
-    idempotency_key: str | None = None,
-    fingerprint: str = "",
-    answer: dict[str, Any] | None = None,
-) -> UsageEvent:
+def write_entry(quota: Quota, *, amount: int, workspace: Any, source: str, now: datetime, **details: Any) -> UsageEvent:
     """Add an entry to the present period of a locked quota, and to the hour and day of its app when it is of a counter.
-    The quota's ``used`` is the caller's to change, by the same amount."""
-    event = UsageEvent(
-        dimension=quota.dimension,
-        amount=amount,
-        overage=overage,
-        app_id=app_id,
-        source=source,
-        occurred_at=occurred_at or now,
-        period_start=quota.period_start,
-        note=note,
-        actor=actor[:150],
-        corrects=corrects,
-        idempotency_key=idempotency_key,
-        fingerprint=fingerprint,
-        answer=answer,
-    )
+    The quota's ``used`` is the caller's to change, by the same amount. ``details`` are those of ``new_entry``."""
+    event = new_entry(quota, amount=amount, source=source, now=now, **details)
     event.save(force_insert=True)
     if quota.kind == "counter":
         use = new_use(
@@ -72,11 +45,42 @@ def write_entry(
             dimension=quota.dimension,
             amount=amount,
             source=source,
-            occurred_at=event.occurred_at,
-            app_id=app_id,
+            occurred_at=now,
+            app_id=event.app_id,
         )
         AppUsage.objects.add([use])
     return event
+
+
+def new_entry(
+    quota: Quota,
+    *,
+    amount: int,
+    source: str,
+    now: datetime,
+    overage: int = 0,
+    app_id: UUID | None = None,
+    note: str = "",
+    actor: str = "",
+    corrects: UsageEvent | None = None,
+    idempotency_key: str | None = None,
+    fingerprint: str = "",
+) -> UsageEvent:
+    """An entry in the present period of a locked quota, not saved yet."""
+    return UsageEvent(
+        dimension=quota.dimension,
+        amount=amount,
+        overage=overage,
+        app_id=app_id,
+        source=source,
+        occurred_at=now,
+        period_start=quota.period_start,
+        note=note,
+        actor=actor[:150],
+        corrects=corrects,
+        idempotency_key=idempotency_key,
+        fingerprint=fingerprint,
+    )
 
 
 def fingerprint_of(**request: Any) -> str:

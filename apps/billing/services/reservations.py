@@ -13,6 +13,7 @@ from apps.billing.errors import (
     ReservationEnded,
     ReservationExpired,
     ReservationNotFound,
+    ReservationOfPlatform,
     UsageKeyReused,
     quota_exceeded,
 )
@@ -86,15 +87,17 @@ def reserve(
     return reservation
 
 
-def commit_reservation(*, workspace: Any, reservation_id: UUID, amount: int | None, now: datetime) -> Reservation:
+def commit_reservation(
+    *, workspace: Any, reservation_id: UUID, amount: int | None, now: datetime, source: str | None = None
+) -> Reservation:
     """Count what was really used (None: all that was reserved) and give the rest back.
 
     More than was reserved is counted when there is room for the difference. Repeating it with the same amount changes
-    nothing. Raises ReservationNotFound, ReservationEnded, ReservationExpired, InvalidInput, QuotaExceeded; then it is
-    still held.
+    nothing. With a ``source``, it must be that one's. Raises ReservationNotFound, ReservationOfPlatform,
+    ReservationEnded, ReservationExpired, InvalidInput, QuotaExceeded; then it is still held.
     """
     with transaction.atomic():
-        reservation, quota = _lock(workspace, reservation_id, now)
+        reservation, quota = _lock(workspace, reservation_id, now, source)
         actual = reservation.amount if amount is None else amount
         if reservation.status == ReservationStatus.COMMITTED and reservation.committed_amount == actual:
             return reservation
@@ -118,13 +121,16 @@ def commit_reservation(*, workspace: Any, reservation_id: UUID, amount: int | No
     return reservation
 
 
-def release_reservation(*, workspace: Any, reservation_id: UUID, now: datetime) -> Reservation:
+def release_reservation(
+    *, workspace: Any, reservation_id: UUID, now: datetime, source: str | None = None
+) -> Reservation:
     """Give all of it back. Repeating it changes nothing; so does releasing what has expired.
 
-    Raises ReservationNotFound, ReservationEnded (it was committed).
+    With a ``source``, it must be that one's. Raises ReservationNotFound, ReservationOfPlatform, ReservationEnded (it
+    was committed).
     """
     with transaction.atomic():
-        reservation, quota = _lock(workspace, reservation_id, now)
+        reservation, quota = _lock(workspace, reservation_id, now, source)
         if reservation.status in (ReservationStatus.RELEASED, ReservationStatus.EXPIRED):
             return reservation
         if reservation.status == ReservationStatus.COMMITTED:
@@ -152,11 +158,13 @@ def expire_reservation(item: DueItem) -> None:
         give_back_expired(quota, now=item.now)
 
 
-def _lock(workspace: Any, reservation_id: UUID, now: datetime) -> tuple[Reservation, Quota]:
+def _lock(workspace: Any, reservation_id: UUID, now: datetime, source: str | None) -> tuple[Reservation, Quota]:
     """The reservation and its quota, locked: the quota first, as everybody does, so that nobody waits in a circle."""
     found = Reservation.objects.filter(pk=reservation_id).first()
     if found is None:
         raise ReservationNotFound
+    if source is not None and found.source != source:
+        raise ReservationOfPlatform
     quota = lock_quota(workspace=workspace, dimension=found.dimension, now=now)
     return Reservation.objects.select_for_update().get(pk=reservation_id), quota
 

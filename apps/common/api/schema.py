@@ -122,7 +122,8 @@ class AutoSchema(StockAutoSchema):
     def _get_filter_parameters(self) -> list[Any]:
         if isinstance(self.output, Listing):
             return list(_listing_parameters(self.output))
-        return list(_filter_parameters(self.output.filters)) if isinstance(self.output, Raw) else []
+        filters = self.output.filters if isinstance(self.output, Raw) else self.view.parameters.get(self.act)
+        return list(_filter_parameters(filters))
 
     def _get_pagination_parameters(self) -> list[Any]:
         return []

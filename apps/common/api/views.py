@@ -23,6 +23,7 @@ from rest_framework.viewsets import ViewSetMixin
 from apps.common.actors import Actor, ActorKind
 from apps.common.api import etag
 from apps.common.api.addresses import caller_address
+from apps.common.api.filters import Filters
 from apps.common.api.following import hold_answer, read_operation
 from apps.common.api.idempotency import answer_once
 from apps.common.api.outputs import Listing, Outputs, item_of
@@ -51,6 +52,8 @@ class ApiView(APIView):
     required: ClassVar[Mapping[str, str]] = {}
     inputs: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
     outputs: ClassVar[Outputs] = {}
+    #: What actions that answer no list read from the query, for the OpenAPI document; a list names it itself.
+    parameters: ClassVar[Mapping[str, type[Filters]]] = {}
     enters_workspace: ClassVar[bool] = False
     #: Actions that change something and are allowed in a suspended or closing workspace all the same.
     allowed_when_not_active: ClassVar[frozenset[str]] = frozenset()

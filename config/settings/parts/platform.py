@@ -75,6 +75,14 @@ QUOTA_GRACE = timedelta(days=14)
 RESERVATION_LIFETIME = timedelta(minutes=15)
 RESERVATION_LIFETIME_MAX = timedelta(days=1)
 USAGE_AMOUNT_MAX = 1_000_000_000_000
+USAGE_HOURS_SHOWN = timedelta(days=1)
+USAGE_HOURS_MAX = timedelta(days=31)
+USAGE_DAYS_SHOWN = timedelta(days=30)
+USAGE_DAYS_MAX = timedelta(days=366)
+FORECAST_SHORTEST = timedelta(hours=6)
+FORECAST_LOOKBACK = timedelta(days=7)
+FORECAST_AHEAD = timedelta(days=30)
+FORECAST_HORIZON = timedelta(days=366)
 LEASE_LIFETIME = timedelta(seconds=30)
 LEASE_BLOCK_MAX = 5_000
 LEASE_SHARE = 8
