@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def in_workspace(self) -> bool:
-        return self.route.startswith("workspaces/<str:workspace>")
+        return self.route.startswith(("workspaces/<str:workspace>", "billing/workspaces/<str:workspace>"))
 
     def __str__(self) -> str:
         below = self.route.removeprefix("workspaces/<str:workspace>").removeprefix("/")
@@ -122,6 +122,7 @@ class Furnished:
                 workspace_id=self.workspace.pk, expires_at=timezone.now() + timedelta(days=1)
             ).pk,
             **self._furnish_schema(),
+            **self._furnish_billing(),
             **self._furnish_database(),
         }
 
@@ -142,6 +143,14 @@ class Furnished:
                 "workflow": create_test_workflow().pk,
                 "run": Run.objects.create(trigger="api", created_at=timezone.now()).pk,
             }
+
+    def _furnish_billing(self) -> dict[str, Any]:
+        here = f"/api/v1/billing/workspaces/{self.workspace.slug}"
+        use = {"dimension": "ai.tokens", "amount": 1, "idempotency_key": "k"}
+        return {
+            "event": self.client.post(f"{here}/consume", use, format="json").json()["id"],
+            "reservation": self.client.post(f"{here}/reserve", use, format="json").json()["id"],
+        }
 
     def _furnish_database(self) -> dict[str, Any]:
         """Rows only: whoever gets as far as the server behind them was let in too far already."""
