@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from apps.common.errors import Denied, Gone, InvalidInput, NotAuthenticated, NotFound, RateLimited, Unavailable
+from datetime import UTC, datetime
+
+from apps.common.errors import (
+    AppRunError,
+    Denied,
+    Gone,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    QuotaExceeded,
+    RateLimited,
+    Unavailable,
+)
 
 
 class NoSuchApp(NotFound):
@@ -100,3 +112,18 @@ class DatabaseDown(Unavailable):
 
     code = "database_unavailable"
     detail = "This can't be done right now. Try again in a few seconds."
+
+
+class AppOverAllowance(QuotaExceeded):
+    """A limit of the app's workspace is reached. Visitors learn when it is over; ``told_members`` says how much of what
+    was used."""
+
+    def __init__(self, told_members: AppRunError, *, resets_at: datetime | None) -> None:
+        detail = "It has been used so much that its allowance is spent for now."
+        if resets_at is None:
+            detail += " Its owner can give it more."
+        else:
+            detail += f" It is back on {resets_at.astimezone(UTC):%-d %B %Y at %H:%M} UTC."
+        at = None if resets_at is None else f"{resets_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        super().__init__(detail, resets_at=at)
+        self.told_members = told_members

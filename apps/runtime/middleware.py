@@ -4,7 +4,8 @@ It stands before Django (``config/wsgi.py``) and answers such a GET from what th
 middlewares do (sessions, sign-in, messages, CSRF) concerns a page that is the same for everyone. Policy, rate limits,
 visit, headers and event are those of the long way, by the same functions; a test compares the two answers. Whatever
 isn't plain here goes the long way: another method, a query, credentials, a program, an audience, a host that isn't
-ours, an error. The one thing left out is the line in the access log: the visit's event says the same, and more.
+ours, an allowance that is spent, an error. The one thing left out is the line in the access log: the visit's event
+says the same, and more.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from apps.common.middleware import acceptable_request_id, observe_request
 from apps.runtime.errors import TooManyRequests
 from apps.runtime.services.admission import Visitor
 from apps.runtime.services.counting import COUNTED_UNKNOWN, count_unknown, count_visit
+from apps.runtime.services.metering import allows_request, was_refused
 from apps.runtime.services.recording import record_visit
 from apps.runtime.services.resolution import ResolvedApp, resolver
 from apps.runtime.services.showing import documents
@@ -72,13 +74,15 @@ def _answer(environ: Environ) -> tuple[list[tuple[str, str]], bytes] | None:
     if policy.audience != "public" or policy.addresses or resolved.app.status != "published" or resolved.stale:
         return None
 
+    if was_refused(resolved):
+        return None
     now = datetime.now(UTC)
     moment = now.timestamp()
     visit = read_visit(_cookie(environ.get("HTTP_COOKIE", "")), app_id=app_id, now=moment)
     if visit is None:
         visit = start_visit(app_id=app_id, policy=policy, person=None, now=moment)
     allowance = count_visit(app_id, policy, visit, visitor)
-    if not allowance.allowed:
+    if not allowance.allowed or not allows_request(resolved):
         return None
 
     url = environ["PATH_INFO"]

@@ -70,7 +70,7 @@ class Meter:
     def forget(self) -> None:
         """Start with nothing, under a new name. What was leased expires; what wasn't reported is lost."""
         self._lock = threading.Lock()
-        self._accounts: dict[tuple[str, str], Account] = {}
+        self._accounts: dict[tuple[UUID, str], Account] = {}
         self._away_until = float("-inf")
         self._is_away = False
         self.holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
@@ -81,7 +81,7 @@ class Meter:
         self, workspace: Metered, dimension: str, app_id: UUID | None, amount: int = 1, *, source: str = "runtime"
     ) -> Refusal | None:
         """Use ``amount`` of a counter; None when that is allowed, and then it is counted."""
-        account = self._accounts.get((workspace.schema_name, dimension))
+        account = self._accounts.get((workspace.id, dimension))
         if account is not None:
             now = self._clock()
             with account.lock:
@@ -109,12 +109,12 @@ class Meter:
 
     def refuses(self, workspace: Metered, dimension: str) -> bool:
         """Whether one unit was refused a moment ago. Asks nobody."""
-        account = self._accounts.get((workspace.schema_name, dimension))
+        account = self._accounts.get((workspace.id, dimension))
         return account is not None and self._clock() < account.refused_until and not account.units
 
     def _account(self, workspace: Metered, dimension: str, source: str) -> Account:
         with self._lock:
-            key = (workspace.schema_name, dimension)
+            key = (workspace.id, dimension)
             account = self._accounts.get(key)
             if account is None:
                 account = self._accounts[key] = Account(workspace, dimension, source, self._clock())
@@ -127,7 +127,7 @@ class Meter:
             account = self._account(workspace, dimension, source)
             # One thread asks; those that wait for it find what it got.
             with account.asking:
-                if self._accounts.get((workspace.schema_name, dimension)) is account:
+                if self._accounts.get((workspace.id, dimension)) is account:
                     return self._ask_for(account, amount, at_least)
 
     def _ask_for(self, account: Account, amount: int, at_least: int) -> _Taken | Refusal:
@@ -274,7 +274,7 @@ class Meter:
 
     def _drop(self, account: Account) -> None:
         with self._lock:
-            self._accounts.pop((account.workspace.schema_name, account.dimension), None)
+            self._accounts.pop((account.workspace.id, account.dimension), None)
 
     # --- While the database is away -----------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from apps.common.errors import NotFound
 from apps.common.ids import new_id
 from apps.common.tenancy import enter
 from apps.runtime.pages.compiled import CompiledPage
+from apps.runtime.services.metering import count_run
 from apps.runtime.services.resolution import ResolvedApp
 from apps.workflows.definitions import compile_workflow, plans
 from apps.workflows.selectors.runs import find_run
@@ -50,24 +51,27 @@ class Outcome:
 def run_action(*, resolved: ResolvedApp, action: str, inputs: dict[str, Any], visit_id: UUID, now: datetime) -> Outcome:
     """Run an action of a published version, here and now, and record it. ``inputs`` have passed the action's schema.
 
-    A run that fails is an outcome like one that succeeds; only an action that isn't there raises (KeyError).
+    A run that fails is an outcome like one that succeeds. An action that isn't there raises KeyError; AppOverAllowance
+    and Unavailable are raised before anything has run.
     """
     version_id = resolved.app.version_id
     plan = plans.get(
         (resolved.workspace.schema_name, version_id, action), action_workflow(resolved.page.definition, action)
     )
-    result = execute(plan, inputs, now=now, budget=settings.RUN_INLINE_LIMIT.total_seconds())
-    with enter(resolved.workspace):
-        run = record_run(
-            result,
-            inputs=inputs,
-            trigger="runtime",
-            workspace_id=resolved.workspace.id,
-            app_id=resolved.app.id,
-            app_version_id=version_id,
-            action=action,
-            session_id=visit_id,
-        )
+    with count_run(resolved) as units:
+        result = execute(plan, inputs, now=now, budget=units.budget)
+        with enter(resolved.workspace):
+            run = record_run(
+                result,
+                inputs=inputs,
+                trigger="runtime",
+                workspace_id=resolved.workspace.id,
+                app_id=resolved.app.id,
+                app_version_id=version_id,
+                action=action,
+                session_id=visit_id,
+            )
+        units.count(result)
     return _outcome(run)
 
 

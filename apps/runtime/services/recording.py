@@ -160,13 +160,16 @@ class Background:
 
     def __init__(self, *jobs: Callable[[], object]) -> None:
         self._jobs = list(jobs)
+        self._last_jobs: list[Callable[[], object]] = []
         self._process = 0
         self._stop = threading.Event()
         self._lock = threading.Lock()
 
-    def add(self, job: Callable[[], object]) -> None:
-        """Have ``job`` called twice a second, and once more at the end."""
+    def add(self, job: Callable[[], object], *, at_end: Callable[[], object] | None = None) -> None:
+        """Have ``job`` called twice a second, and once more at the end; ``at_end`` after that."""
         self._jobs.append(job)
+        if at_end is not None:
+            self._last_jobs.append(at_end)
 
     def ensure_running(self) -> None:
         """Start the thread unless it runs already in this process (servers fork after loading)."""
@@ -188,6 +191,7 @@ class Background:
             return
         self._stop.set()
         self._work()
+        self._do(self._last_jobs)
         connection.close()
 
     def _run(self) -> None:
@@ -198,7 +202,11 @@ class Background:
 
     def _work(self) -> None:
         close_old_connections()
-        for job in self._jobs:
+        self._do(self._jobs)
+
+    @staticmethod
+    def _do(jobs: Sequence[Callable[[], object]]) -> None:
+        for job in jobs:
             try:
                 job()
             except Exception:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from apps.accounts.tests.factories import UserFactory
+from apps.billing.services.metering import meter
 from apps.runtime.services.counting import rate_limits
 from apps.runtime.services.recording import recorder
 from apps.runtime.services.resolution import resolver
@@ -24,8 +25,10 @@ def fresh_process() -> Iterator[None]:
     resolver.forget()
     rate_limits.forget()
     recorder.forget()
+    meter.forget()
     yield
     recorder.forget()
+    meter.forget()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 
 from apps.common.api.problems import problem as describe_problem
 from apps.common.errors import AppRunError
-from apps.runtime.errors import NoSuchApp, PasswordRequired, SignInRequired, WrongPassword
+from apps.runtime.errors import AppOverAllowance, NoSuchApp, PasswordRequired, SignInRequired, WrongPassword
 from apps.runtime.pages.compiled import PageState
 from apps.runtime.pages.theme import build_theme
 from apps.runtime.services.showing import describe_app, documents, show_document, show_region
@@ -26,7 +26,7 @@ _SMALLEST_GZIP = 860
 _TITLES = {
     400: "That can't be read",
     401: "Sign in first",
-    402: "The plan's limit is reached",
+    402: "This app is taking a break",
     403: "Not open to you",
     404: "There is nothing here",
     405: "That can't be done here",
@@ -86,7 +86,10 @@ def answer_page(exchange: Exchange, state: PageState, *, status: int = 200) -> H
 def answer_error(exchange: Exchange, error: AppRunError) -> HttpResponse:
     """What is wrong: a problem document (RFC 9457) for programs, a page for people."""
     request_id = getattr(exchange.request, "request_id", "")
-    status, body = describe_problem(error, request_id=request_id)
+    told = error
+    if exchange.wants_json and isinstance(error, AppOverAllowance) and exchange.is_of_a_member():
+        told = error.told_members
+    status, body = describe_problem(told, request_id=request_id)
     if exchange.wants_json:
         response = answer_json(body, status=status, content_type="application/problem+json")
     else:
@@ -99,12 +102,20 @@ def answer_error(exchange: Exchange, error: AppRunError) -> HttpResponse:
     return response
 
 
+def sentences_for(exchange: Exchange, error: AppRunError) -> list[str]:
+    """What a person is told of a problem. Of a spent allowance members learn how much of what was used."""
+    if isinstance(error, AppOverAllowance) and exchange.is_of_a_member():
+        return [error.detail, f"Only members of the workspace see this: {error.told_members.detail}"]
+    return [error.detail]
+
+
 def _error_page(exchange: Exchange, error: AppRunError, status: int, request_id: str) -> HttpResponse:
     nonce = headers.new_nonce()
     asks_password = isinstance(error, PasswordRequired | WrongPassword)
     values = {
         "status": status,
         "title": "This app asks for its password" if asks_password else _TITLES.get(status, "That did not work"),
+        "sentences": sentences_for(exchange, error),
         "detail": error.detail,
         "theme": build_theme(),
         "nonce": nonce,

@@ -9,11 +9,13 @@ from functools import cached_property
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from apps.applications.services.previews import open_preview
 from apps.common.api.addresses import caller_address
+from apps.common.errors import AppRunError
 from apps.common.tenancy import enter
 from apps.runtime.errors import ForgedRequest, NoSuchApp, TooManyRequests
 from apps.runtime.services import admission, limits, visits
@@ -129,6 +131,15 @@ class Exchange:
         self.visit = visits.start_visit(
             app_id=self.resolved.place, policy=self.resolved.app.policy, person=None, now=self.now.timestamp()
         )
+
+    def is_of_a_member(self) -> bool:
+        """Whether a member of the app's workspace asks. Public apps learn that only here, at the price of a look-up."""
+        if self.visitor.is_member or self.resolved is None or self.app.app.policy.audience != "public":
+            return self.visitor.is_member
+        try:
+            return identify(self.request, workspace_ref=str(self.app.workspace.id)).is_member
+        except (AppRunError, DatabaseError):
+            return False
 
     def grant(self) -> None:
         """Note on the visit that it showed the password or the link. It gets a new id with it (no fixation)."""

@@ -16,6 +16,7 @@ from apps.common.errors import AppRunError, InvalidActionInput
 from apps.common.ids import parse_id
 from apps.common.rates import counted_as
 from apps.runtime.errors import (
+    AppOverAllowance,
     DatabaseDown,
     ForgedRequest,
     NoSuchAction,
@@ -29,6 +30,7 @@ from apps.runtime.pages.submissions import Submission, read_submission, show_val
 from apps.runtime.services import execution, visits
 from apps.runtime.services.counting import rate_limits
 from apps.runtime.services.execution import Outcome
+from apps.runtime.services.metering import count_request
 from apps.runtime.views import answers, headers
 from apps.runtime.views.exchange import Exchange
 from apps.runtime.views.requests import Sent, read_body, read_runs
@@ -62,7 +64,7 @@ def endpoint(kind: str, **methods: Handler) -> Callable[..., HttpResponse]:
 
 def _refuse(exchange: Exchange, error: AppRunError) -> HttpResponse:
     response = answers.answer_error(exchange, error)
-    kind = "denied" if response.status_code in {401, 403, 429} else "error"
+    kind = "denied" if response.status_code in {401, 402, 403, 429} else "error"
     if isinstance(error, InvalidActionInput):
         kind = exchange.kind
     return exchange.finish(response, kind=kind)
@@ -79,6 +81,7 @@ def show_page(exchange: Exchange) -> HttpResponse:
     if "link" in query:
         return _follow_link(exchange, query["link"])
     exchange.open()
+    count_request(exchange.app)
     if exchange.wants_json:
         return answers.answer_description(exchange)
     named = read_runs(query.getlist("run"))
@@ -93,6 +96,7 @@ def show_schema(exchange: Exchange) -> HttpResponse:
     """The page and its actions for programs."""
     exchange.request.META["HTTP_ACCEPT"] = "application/json"
     exchange.open()
+    count_request(exchange.app)
     return answers.answer_description(exchange)
 
 
@@ -153,6 +157,10 @@ def _run_for_browser(exchange: Exchange, form: CompiledForm, sent: Sent) -> Http
     except InvalidActionInput as error:
         judged = Submission(submission.values, submission.typed, error.errors)
         return _show_again(exchange, form, sent, judged, status=422)
+    except AppOverAllowance as error:
+        exchange.kind = "denied"
+        problem = " ".join(answers.sentences_for(exchange, error))
+        return _show_again(exchange, form, sent, submission, status=402, problem=problem)
     except (OperationalError, InterfaceError):
         return _show_again(exchange, form, sent, submission, status=503, problem=DatabaseDown.detail)
     runs = [outcome.run, *(run for run in sent.runs if run != outcome.run)]

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
+from apps.billing.services.metering import Metered
 from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
 from apps.common.tenancy import current_schema
@@ -18,22 +18,32 @@ from apps.workflows.definitions import plans
 from apps.workflows.models import Run, StepRun, Workflow
 from apps.workflows.selectors.workflows import find_workflow
 from apps.workflows.services.execution import RunResult, StepResult, execute
+from apps.workflows.services.metering import metered_run
 
 
-def start_run(*, workflow: str, inputs: Any, workspace_id: UUID, now: datetime, trigger: str = Run.Trigger.API) -> Run:
+def start_run(*, workflow: str, inputs: Any, workspace: Metered, now: datetime, trigger: str = Run.Trigger.API) -> Run:
     """Run the workflow with this id or slug in the entered workspace, now and here, and record it.
 
     A run that fails is recorded and returned like one that succeeds. Raises WorkflowNotFound, InvalidInput (inputs that
-    don't fit the workflow's own schema; pointers below ``/inputs``).
+    don't fit the workflow's own schema; pointers below ``/inputs``), and QuotaExceeded before anything has run. Not to
+    be called in a transaction: what it uses is leased in one of its own.
     """
     found = find_workflow(workflow)
     plan = plans.get((current_schema(), found.pk, found.revision), found.definition)
     if plan.input is not None:
         inputs = plan.input.accept(inputs, at="/inputs", refusal=InvalidInput)
-    result = execute(plan, inputs, now=now, budget=settings.RUN_INLINE_LIMIT.total_seconds())
-    return record_run(
-        result, inputs=inputs, workflow=found, definition=found.definition, trigger=trigger, workspace_id=workspace_id
-    )
+    with metered_run(workspace, source="workflow") as units:
+        result = execute(plan, inputs, now=now, budget=units.budget)
+        run = record_run(
+            result,
+            inputs=inputs,
+            workflow=found,
+            definition=found.definition,
+            trigger=trigger,
+            workspace_id=workspace.id,
+        )
+        units.count(result)
+    return run
 
 
 def record_run(

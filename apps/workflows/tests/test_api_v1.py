@@ -33,7 +33,7 @@ def workflow(workspace: Any) -> Workflow:
 @pytest.fixture
 def run(workspace: Any, workflow: Workflow) -> Run:
     with enter(workspace):
-        return start_run(workflow=workflow.slug, inputs={"n": 2}, workspace_id=workspace.id, now=timezone.now())
+        return start_run(workflow=workflow.slug, inputs={"n": 2}, workspace=workspace, now=timezone.now())
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_queries_do_not_grow_with_the_list(
 ) -> None:
     with enter(workspace):
         for _ in range(12):
-            start_run(workflow="doubling", inputs={"n": 1}, workspace_id=workspace.id, now=timezone.now())
+            start_run(workflow="doubling", inputs={"n": 1}, workspace=workspace, now=timezone.now())
     with django_assert_max_num_queries(4) as captured:
         assert len(api.get(f"{base}/runs?limit=2").json()["items"]) == 2
     with django_assert_max_num_queries(len(captured)):

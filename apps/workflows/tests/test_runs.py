@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from apps.billing.models import Quota
+from apps.billing.services.metering import meter
+from apps.billing.services.quotas import find_quota
 from apps.common.actors import SYSTEM
-from apps.common.errors import InvalidInput, WrongWorkspace
+from apps.common.errors import InvalidInput, QuotaExceeded, WrongWorkspace
 from apps.common.tenancy import enter
 from apps.events.models import Event
 from apps.workflows.errors import WorkflowNotFound
@@ -30,7 +34,7 @@ def inside(workspace: Any) -> Any:
 
 
 def start(inside: Any, workflow: Any, **inputs: Any) -> Run:
-    return start_run(workflow=workflow.slug, inputs=inputs, workspace_id=inside.id, now=NOW)
+    return start_run(workflow=workflow.slug, inputs=inputs, workspace=inside, now=NOW)
 
 
 def test_run_and_steps_are_recorded(inside: Any) -> None:
@@ -122,4 +126,39 @@ def test_run_of_a_changed_workflow_uses_the_change(inside: Any) -> None:
 
 def test_unknown_workflow(inside: Any) -> None:
     with pytest.raises(WorkflowNotFound):
-        start_run(workflow="nobody", inputs={}, workspace_id=inside.id, now=NOW)
+        start_run(workflow="nobody", inputs={}, workspace=inside, now=NOW)
+
+
+def limit(inside: Any, dimension: str, hard: int) -> None:
+    quota = find_quota(workspace=inside, dimension=dimension, now=timezone.now())
+    Quota.objects.filter(pk=quota.pk).update(hard_limit=hard)
+
+
+def test_a_run_counts_one_and_its_seconds_rounded_up(inside: Any) -> None:
+    workflow = create_test_workflow()
+    start(inside, workflow, n=4)
+    start(inside, workflow, n=5)
+    meter.close()
+    used = dict(Quota.objects.filter(dimension__startswith="workflow.").values_list("dimension", "used"))
+    assert used == {"workflow.runs": 2, "workflow.seconds": 2}
+    assert not Quota.objects.filter(reserved__gt=0).exists()
+
+
+@pytest.mark.parametrize("dimension", ["workflow.runs", "workflow.seconds"])
+def test_without_room_nothing_runs(inside: Any, dimension: str) -> None:
+    workflow = create_test_workflow()
+    limit(inside, dimension, 1)
+    start(inside, workflow, n=4)
+    with pytest.raises(QuotaExceeded):
+        start(inside, workflow, n=4)
+    assert Run.objects.count() == 1
+    meter.close()
+    assert not Quota.objects.filter(used__gt=1).exists()
+
+
+def test_inputs_that_dont_fit_cost_nothing(inside: Any) -> None:
+    workflow = create_test_workflow()
+    with pytest.raises(InvalidInput):
+        start(inside, workflow, n="four")
+    meter.close()
+    assert not Quota.objects.filter(used__gt=0, dimension__startswith="workflow.").exists()

@@ -52,6 +52,7 @@ class WorkflowViewSet(WorkspaceViewSet):
         "run": RunItem,
     }
     conditional = {"partial_update": "optional", "destroy": "optional"}
+    own_transactions = frozenset({"run"})
 
     def list(self, request: Request, workspace: str) -> Response:
         """All workflows."""
@@ -84,7 +85,7 @@ class WorkflowViewSet(WorkspaceViewSet):
 
     def run(self, request: Request, workspace: str, workflow: str) -> Response:
         """Run a workflow and wait for its result. A run that fails is answered like one that succeeds."""
-        return self.answer(start_run(workflow=workflow, **self.read(), workspace_id=self.workspace.id, now=self.now))
+        return self.answer(start_run(workflow=workflow, **self.read(), workspace=self.workspace, now=self.now))
 
 
 class RunViewSet(WorkspaceViewSet):
