@@ -22,10 +22,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.common.admin import Act, PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
+from apps.common.admin.filters import DaysFilter
 from apps.common.admin.sites import workspace_grant
 from apps.common.workspace_names import workspace_names
 from apps.operations.admin.acts import ACTS
-from apps.operations.admin.filters import DaysFilter, KindFilter, QueueFilter, StatusFilter
+from apps.operations.admin.filters import KindFilter, QueueFilter, StatusFilter
 from apps.operations.admin.showing import TONES, describe_result, show_operation
 from apps.operations.models import Operation
 from apps.operations.services.kinds import find_kind, registered_kinds
