@@ -5,7 +5,7 @@ The platform's console is for operators, a workspace's for its members. Each app
 service.
 """
 
-from apps.common.admin.acts import Act, ActContext, ActForm, ReasonForm, contribute_act
+from apps.common.admin.acts import Act, ActContext, ActForm, Preview, PreviewTable, ReasonForm, contribute_act
 from apps.common.admin.readonly import PlatformAdmin, WorkspaceAdmin
 from apps.common.admin.sites import platform_site, workspace_site
 
@@ -14,6 +14,8 @@ __all__ = [
     "ActContext",
     "ActForm",
     "PlatformAdmin",
+    "Preview",
+    "PreviewTable",
     "ReasonForm",
     "WorkspaceAdmin",
     "contribute_act",

@@ -11,8 +11,11 @@ from django import forms
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from apps.common.actors import Actor
@@ -33,11 +36,20 @@ class ActForm(forms.Form):
                 field.widget = UnfoldAdminIntegerFieldWidget(attrs=field.widget.attrs)
             elif type(field.widget) is forms.PasswordInput:
                 field.widget = UnfoldAdminPasswordWidget(attrs=field.widget.attrs)
+            elif type(field.widget) is forms.Select:
+                field.widget = UnfoldAdminSelectWidget(attrs=field.widget.attrs, choices=field.widget.choices)
+            elif type(field.widget) is forms.RadioSelect:
+                field.widget = UnfoldAdminRadioSelectWidget(attrs=field.widget.attrs, choices=field.widget.choices)
+            elif type(field.widget) is forms.CheckboxInput:
+                field.widget = UnfoldBooleanSwitchWidget(attrs=field.widget.attrs)
 
     @classmethod
     def values_of(cls, row: Any) -> dict[str, Any]:  # noqa: ARG003 - for those that override it
         """What the form shows at first for this row: forms that change something show what it is."""
         return {}
+
+    def fit(self, row: Any) -> None:
+        """Narrow what can be chosen to what this row has; called before anything is shown or read."""
 
 
 class ReasonForm(ActForm):
@@ -65,18 +77,40 @@ class ActContext:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewTable:
+    """A part of a preview: a title, and rows of text below headings; ``rest`` says what isn't shown of it."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    rest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an act would do: the sentence that matters, further ones, and tables. ``warn`` draws the eye."""
+
+    summary: str
+    notes: Sequence[str] = ()
+    tables: Sequence[PreviewTable] = ()
+    warn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
     """One thing that can be done to a row.
 
     ``run(context, **cleaned form)`` calls a service and returns the sentence that tells the success; an AppRunError
-    that it raises is shown instead. ``allowed(row)`` says whether the row's state permits it. ``code`` is the
-    permission that members need; operators need none. ``bulk`` offers it for several rows at once in the list. In the
-    console of a workspace that isn't active there are only those with ``when_not_active``.
+    that it raises is shown instead. ``preview`` is called like it and changes nothing: what it tells is shown first,
+    and the same values are confirmed by a second POST. ``allowed(row)`` says whether the row's state permits it.
+    ``code`` is the permission that members need; operators need none. ``bulk`` offers it for several rows at once in
+    the list. In the console of a workspace that isn't active there are only those with ``when_not_active``.
     """
 
     name: str
     label: str
     run: Callable[..., str]
+    preview: Callable[..., Preview] | None = None
     explanation: str = ""
     code: str = ""
     form: type[ActForm] = ActForm

@@ -162,14 +162,19 @@ class ReadOnlyAdmin(ModelAdmin):
             back = reverse(f"{table}_change", args=[object_id]) if object_id else reverse(f"{table}_changelist")
             initial = act.form.values_of(row) if row is not None else {}
             form = act.form(request.POST if request.method == "POST" else None, initial=initial)
-            if request.method == "POST" and form.is_valid():
+            if row is not None:
+                form.fit(row)
+            preview = None
+            if request.method == "POST" and "again" not in request.POST and form.is_valid():
+                acting = _context(request, row)
                 try:
-                    sentence = act.run(_context(request, row), **form.cleaned_data)
+                    if act.preview is not None and "confirmed" not in request.POST:
+                        preview = act.preview(acting, **form.cleaned_data)
+                    else:
+                        self.message_user(request, act.run(acting, **form.cleaned_data), messages.SUCCESS)
+                        return HttpResponseRedirect(back)
                 except AppRunError as error:
                     _show_errors(form, error)
-                else:
-                    self.message_user(request, sentence, messages.SUCCESS)
-                    return HttpResponseRedirect(back)
             context = {
                 **self.admin_site.each_context(request),
                 "title": act.label,
@@ -177,6 +182,7 @@ class ReadOnlyAdmin(ModelAdmin):
                 "row": row if object_id else self.opts.verbose_name_plural,
                 "act": act,
                 "form": form,
+                "preview": preview,
                 "back": back,
             }
             return TemplateResponse(request, "console/act.html", context)

@@ -24,9 +24,7 @@ def check_limits(limits: Limits) -> None:
         if value is not None and value < 0
     ]
     if not errors and limits.soft is not None and limits.hard is not None and limits.soft > limits.hard:
-        errors.append(
-            FieldError("/soft_limit", "above_hard_limit", "The soft limit can't be above the hard one.")
-        )
+        errors.append(FieldError("/soft_limit", "above_hard_limit", "The soft limit can't be above the hard one."))
     if errors:
         raise InvalidInput(errors=errors)
 
