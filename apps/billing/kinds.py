@@ -1,7 +1,10 @@
-"""What billing registers with the apps below: types of events, what waits in workspaces, kinds of operations."""
+"""What billing registers with the apps below: types of events, what waits in workspaces, kinds of operations, and the
+limits of what they make."""
 
 from datetime import timedelta
 
+from apps.billing.services import levels
+from apps.billing.services.holds import HOLD_KIND, check_hold
 from apps.billing.services.leases import DUE_KIND as LEASES
 from apps.billing.services.leases import sweep_leases
 from apps.billing.services.plan_changes import KIND as APPLY_PLAN
@@ -9,6 +12,7 @@ from apps.billing.services.plan_changes import apply_plan_step
 from apps.billing.services.reservations import DUE_KIND as RESERVATION
 from apps.billing.services.reservations import expire_reservation
 from apps.billing.services.upkeep import RECONCILIATION, UPKEEP, keep_quotas, prove_quotas
+from apps.common.metering import set_quota_keeper
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
 from apps.plans.services.usage import forget_usage
@@ -21,6 +25,7 @@ declare_event("quota.grace_ended", "The limit holds again; data.over says whethe
 
 register_due_kind(RESERVATION, expire_reservation)
 register_due_kind(LEASES, sweep_leases)
+register_due_kind(HOLD_KIND, check_hold)
 register_purge_step("usage", "Forgetting what was used.", lambda workspace: forget_usage(workspace_id=workspace.id))
 register_due_kind(UPKEEP, keep_quotas)
 register_due_kind(RECONCILIATION, prove_quotas)
@@ -35,3 +40,5 @@ register_kind(
         )
     ],
 )
+
+set_quota_keeper(levels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -13,8 +15,7 @@ from apps.databases.services.restores.kept import drop_expired_databases
 from apps.databases.services.restores.settling import delete_forgotten_dumps, settle_due_restores
 from apps.databases.services.restores.swapping import open_overdue_fences
 from apps.databases.services.servers.watching import check_servers
-from apps.databases.services.space import sweep_reservations
-from apps.databases.services.storage import measure_databases
+from apps.databases.services.storage import measure_database, measure_databases
 from apps.databases.services.tending import tend_databases
 from apps.databases.services.watching import watch_sessions
 
@@ -50,14 +51,14 @@ def measure() -> None:
     measure_databases(now=timezone.now())
 
 
+@shared_task(name="databases.measure_one")
+def measure_one(database: str) -> None:
+    measure_database(database_id=UUID(database), now=timezone.now())
+
+
 @shared_task(name="databases.watch_sessions")
 def watch() -> None:
     watch_sessions(now=timezone.now())
-
-
-@shared_task(name="databases.sweep_reservations")
-def sweep() -> None:
-    sweep_reservations(now=timezone.now())
 
 
 @shared_task(name="databases.forget")

@@ -6,7 +6,7 @@ from apps.audit.services.retention import forget_old_acts
 from apps.common.metering import declare_gauge
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
-from apps.workspaces.selectors.memberships import count_members
+from apps.workspaces.selectors.memberships import count_places
 from apps.workspaces.services import provisioning, purge, slots
 from apps.workspaces.services.erasure import memberships_of_person, obstacles_to_erasure
 from apps.workspaces.services.retention import register_retention
@@ -30,7 +30,7 @@ declare_event("role.changed", "A role of the workspace's own was made, changed o
 declare_event("service_account.created", "A service account was made")
 declare_event("service_account.removed", "A service account was removed")
 
-declare_gauge("members", count_members)
+declare_gauge("members", count_places)
 
 register_retention("audit.workspace", forget_old_acts)
 

@@ -19,7 +19,7 @@ from apps.applications.states import AppStatus
 from apps.common.actors import Actor
 from apps.common.constraints import violated_constraint
 from apps.common.ids import new_id
-from apps.common.metering import require_room
+from apps.common.metering import note_level, take_room
 from apps.common.names import check_name
 from apps.common.permissions import GrantedWorkspace
 from apps.common.revisions import Expected, require_revision, update_revision
@@ -59,8 +59,8 @@ def create_app(
     chosen = None if slug is None else check_slug(slug)
     check_name(name)
     draft = blank_definition(name) if definition is None else require_valid(definition)
-    require_room(workspace_id=workspace.id, dimension="apps", present=count_apps())
     with transaction.atomic():
+        take_room(workspace_id=workspace.id, dimension="apps", now=now)
         app = _insert_app(chosen, name=name, description=description, origin=origin, draft=draft)
         AccessPolicy(app=app).save(force_insert=True)
         record(
@@ -133,8 +133,8 @@ def duplicate_app(
     chosen = None if slug is None else check_slug(slug)
     if name is not None:
         check_name(name)
-    require_room(workspace_id=workspace.id, dimension="apps", present=count_apps())
     with transaction.atomic():
+        take_room(workspace_id=workspace.id, dimension="apps", now=now)
         app = _insert_app(
             chosen,
             derived_from=original.slug if name is None else None,
@@ -190,6 +190,8 @@ def delete_app(
             changes={"slug": [app.slug, None], "status": [app.status, None]},
             event="app.deleted",
         )
+        # Before it goes: whoever makes one with its slug waits for this transaction, and must not hold the quota.
+        note_level(workspace_id=workspace.id, dimension="apps", now=now, going=1)
         App.objects.filter(pk=app.pk).update(current_release=None)
         Release.objects.filter(app=app).erase_with_app()
         AppVersion.objects.filter(app=app).erase_with_app()

@@ -19,7 +19,7 @@ from apps.applications.models import App
 from apps.applications.selectors.apps import list_apps
 from apps.applications.services.previews import DraftToShow, open_preview
 from apps.applications.tests.factories import make_app, make_definition
-from apps.common.errors import QuotaExceeded
+from apps.billing.tests.factories import set_limit
 from apps.common.ids import new_id
 from apps.common.tenancy import enter
 from apps.workspaces.models import Workspace
@@ -370,19 +370,23 @@ def test_a_developer_may_not_publish_what_strangers_could_open(api: Any, as_role
     assert developer.post(f"{base}/publish").status_code == 201
 
 
-def test_a_plan_without_room_for_another_app_is_402(api: Any, base: str, monkeypatch: Any) -> None:
-    asked: list[tuple[str, int, int]] = []
-
-    class Full:
-        def require_room(self, *, workspace_id: Any, dimension: str, amount: int, present: int) -> None:
-            asked.append((dimension, amount, present))
-            raise QuotaExceeded("This plan has room for 1 app.")
-
-    monkeypatch.setattr("apps.common.metering._limiter", Full())
-    assert api.post(f"{base}/apps", {"name": "Two"}).status_code == 402
-    assert api.post(f"{base}/apps/home/duplicate").status_code == 402
-    assert asked == [("apps", 1, 1)] * 2
-    assert len(api.get(f"{base}/apps").json()["items"]) == 1
+def test_a_plan_without_room_for_another_app_is_402(api: Any, base: str, workspace: Any) -> None:
+    set_limit(workspace, "apps", 2)
+    two = api.post(f"{base}/apps", {"name": "Two"})
+    assert two.status_code == 201
+    for refused in (api.post(f"{base}/apps", {"name": "Three"}), api.post(f"{base}/apps/home/duplicate")):
+        told = {name: refused.json()[name] for name in ("status", "code", "dimension", "limit", "used", "resets_at")}
+        assert told == {
+            "status": 402,
+            "code": "quota_exceeded",
+            "dimension": "apps",
+            "limit": 2,
+            "used": 2,
+            "resets_at": None,
+        }
+    assert len(api.get(f"{base}/apps").json()["items"]) == 2
+    assert api.delete(f"{base}/apps/two", headers={"If-Match": "*"}).status_code == 204
+    assert api.post(f"{base}/apps", {"name": "Three"}).status_code == 201
 
 
 # ---- previews

@@ -79,11 +79,15 @@ class Quota(TenantModel):
         return self.hard_limit if self.hard_limit is not None else self.soft_limit
 
     @property
+    def enforced_limit(self) -> int | None:
+        """What use is kept below; None for no hard limit, and where use may go on above it."""
+        return None if self.overage_allowed else self.hard_limit
+
+    @property
     def room(self) -> int | None:
         """How much more can be used; None is any amount."""
-        if self.hard_limit is None or self.overage_allowed:
-            return None
-        return max(0, self.hard_limit - self.used - self.reserved)
+        limit = self.enforced_limit
+        return None if limit is None else max(0, limit - self.used - self.reserved)
 
 
 class QuotaOverride(TenantModel):

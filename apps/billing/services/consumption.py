@@ -22,6 +22,8 @@ from apps.plans.selectors.dimensions import KnownDimension
 
 #: What a key that came before violates.
 KEY_CONSTRAINT = "a_key_counts_once"
+#: Levels are bytes, too: more than anybody stores, and sums of them fit the column.
+_LEVEL_MAX = 2**60
 
 
 def consume(
@@ -80,13 +82,13 @@ def require_counter(dimension: str, *, amount: int, unit: str | None) -> KnownDi
 
 
 def require_amount(amount: Any, dimension: KnownDimension, unit: str | None) -> None:
-    """Raise InvalidInput unless this is a whole amount between one and USAGE_AMOUNT_MAX, in the dimension's unit."""
+    """Raise InvalidInput unless this is a whole amount of one at least, in the dimension's unit; what is reported, and
+    not measured, is USAGE_AMOUNT_MAX at most."""
     if unit is not None and unit != dimension.unit:
         raise InvalidInput.at("/unit", "wrong_unit", f"{dimension.name} is counted in {dimension.unit}.")
-    if isinstance(amount, bool) or not isinstance(amount, int) or not 0 < amount <= settings.USAGE_AMOUNT_MAX:
-        raise InvalidInput.at(
-            "/amount", "invalid_amount", f"Send a whole number between 1 and {settings.USAGE_AMOUNT_MAX:,}."
-        )
+    most = settings.USAGE_AMOUNT_MAX if dimension.kind == "counter" else _LEVEL_MAX
+    if isinstance(amount, bool) or not isinstance(amount, int) or not 0 < amount <= most:
+        raise InvalidInput.at("/amount", "invalid_amount", f"Send a whole number between 1 and {most:,}.")
 
 
 def _count_late(use: Use, known: KnownDimension, workspace: Any, now: datetime) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Levels: what exists or is stored. They are measured, not summed; each change of one is an entry in the ledger."""
+"""Levels: what exists or is stored. They are measured, not summed; each change of one is an entry in the ledger.
+
+``common.metering`` says when apps call these.
+"""
 
 from __future__ import annotations
 
@@ -12,35 +15,43 @@ from apps.billing.errors import quota_exceeded
 from apps.billing.models import Quota
 from apps.billing.services.ledger import write_entry
 from apps.billing.services.notices import reached_threshold, tell_threshold
+from apps.billing.services.presence import entered_with_quotas
 from apps.billing.services.quotas import give_back_expired, lock_quota, measure_level, require_dimension, save_use
-from apps.common.tenancy import enter
-from apps.workspaces.selectors.directory import find_workspace
 
 
 def take_room(*, workspace_id: UUID, dimension: str, amount: int, now: datetime) -> None:
-    """Raise QuotaExceeded unless ``amount`` more may exist beside what exists; else note the level that will be.
+    """Raise QuotaExceeded unless ``amount`` more may exist beside what exists; else put down the level that will be.
 
-    To be called in the transaction that makes it: the quota's lock, held until that one's end, lets two who want the
-    last place come one after the other. What exists is counted anew under the lock, so a level that drifted can't
-    refuse anybody wrongly.
+    What exists is counted anew under the quota's lock, so a level that drifted can't refuse anybody wrongly.
     """
-    workspace = _workspace(workspace_id)
-    with enter(workspace):
-        _take(workspace, dimension, amount, now)
+    known = require_dimension(dimension)
+    with entered_with_quotas(workspace_id) as workspace:
+        if workspace is None:
+            return
+        with transaction.atomic():
+            quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
+            level = measure_level(quota, workspace)
+            if not _has_room(quota, level, amount):
+                give_back_expired(quota, now=now)
+            if not _has_room(quota, level, amount):
+                quota.used = level
+                raise quota_exceeded(quota, name=known.name, unit=known.unit, asked=amount)
+            set_level(quota, level + amount, workspace=workspace, now=now, source="made")
 
 
-def note_level(*, workspace_id: UUID, dimension: str, now: datetime) -> int:
-    """Measure the level anew, after something was deleted or measured, and put it down; returns it."""
-    workspace = _workspace(workspace_id)
-    with enter(workspace), transaction.atomic():
-        quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
-        level = measure_level(quota, workspace)
-        set_level(quota, level, workspace=workspace, now=now)
-    return level
+def note_level(*, workspace_id: UUID, dimension: str, now: datetime, going: int = 0) -> None:
+    """Measure the level anew and put it down, less what is ``going`` before the transaction ends."""
+    with entered_with_quotas(workspace_id) as workspace:
+        if workspace is None:
+            return
+        with transaction.atomic():
+            quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
+            level = max(0, measure_level(quota, workspace) - going)
+            set_level(quota, level, workspace=workspace, now=now)
 
 
 def set_level(quota: Quota, level: int, *, workspace: Any, now: datetime, source: str = "measured") -> None:
-    """Put a measured level down in a locked quota, with the difference in the ledger."""
+    """Put a level down in a locked quota, with the difference in the ledger."""
     difference = level - quota.used
     if difference:
         write_entry(quota, amount=difference, workspace=workspace, source=source, now=now)
@@ -51,25 +62,6 @@ def set_level(quota: Quota, level: int, *, workspace: Any, now: datetime, source
         tell_threshold(workspace=workspace, dimension=quota.dimension, reached=reached, now=now)
 
 
-def _take(workspace: Any, dimension: str, amount: int, now: datetime) -> None:
-    known = require_dimension(dimension)
-    with transaction.atomic():
-        quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
-        level = measure_level(quota, workspace)
-        quota.used = level if level == quota.used else _corrected(quota, level, workspace, now)
-        if quota.room is not None and quota.room < amount:
-            give_back_expired(quota, now=now)
-        if quota.room is not None and quota.room < amount:
-            raise quota_exceeded(quota, name=known.name, unit=known.unit, asked=amount)
-        set_level(quota, level + amount, workspace=workspace, now=now, source="made")
-
-
-def _corrected(quota: Quota, level: int, workspace: Any, now: datetime) -> int:
-    write_entry(quota, amount=level - quota.used, workspace=workspace, source="measured", now=now)
-    return level
-
-
-def _workspace(workspace_id: UUID) -> Any:
-    workspace = find_workspace(str(workspace_id))
-    assert workspace is not None, "a level belongs to a workspace that exists"
-    return workspace
+def _has_room(quota: Quota, level: int, amount: int) -> bool:
+    limit = quota.enforced_limit
+    return limit is None or level + quota.reserved + amount <= limit

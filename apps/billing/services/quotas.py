@@ -20,9 +20,10 @@ from apps.billing.selectors.limits import promised_limits
 from apps.billing.services.ledger import write_entry
 from apps.billing.services.notices import tell_grace_ended, tell_grace_started
 from apps.billing.services.periods import Period, first_period, following_period
+from apps.billing.signals import limits_changed
 from apps.billing.states import ReservationStatus
 from apps.common.errors import InvalidInput
-from apps.common.metering import gauges
+from apps.common.metering import find_gauge
 from apps.plans.selectors.dimensions import KnownDimension, find_dimension, known_dimensions
 from apps.plans.selectors.limits import Limits
 
@@ -109,8 +110,8 @@ def give_back_expired(quota: Quota, *, now: datetime) -> int:
 
 def measure_level(quota: Quota, workspace: Any) -> int:
     """What exists of the quota's dimension in the entered workspace, counted now; where nobody counts, what it has."""
-    measure = next((gauge.measure for gauge in gauges() if gauge.dimension == quota.dimension), None)
-    return quota.used if measure is None else measure(workspace.id)
+    gauge = find_gauge(quota.dimension)
+    return quota.used if gauge is None else gauge.measure(workspace.id)
 
 
 def save_use(quota: Quota, *, now: datetime) -> None:
@@ -198,6 +199,7 @@ def _apply_limits(
     fits = limits.hard is None or limits.overage or quota.used + quota.reserved <= limits.hard
     lowered = not fits and _is_larger(quota, limits)
     in_grace = quota.grace_until is not None and now < quota.grace_until
+    before = quota.enforced_limit
     if lowered and quota.grace_until is None:
         quota.grace_until, quota.limit_source = now + settings.QUOTA_GRACE, Quota.Source.GRACE
         tell_grace_started(quota, workspace=workspace, limit=limits.hard, now=now)
@@ -210,6 +212,8 @@ def _apply_limits(
     changes = (quota.period_end, until, quota.grace_until)
     quota.valid_until = min((moment for moment in changes if moment is not None), default=FOREVER)
     _note_excess(quota, now)
+    if quota.enforced_limit != before:
+        limits_changed.send(sender=Quota, workspace=workspace, dimension=quota.dimension, now=now)
 
 
 def _is_larger(quota: Quota, limits: Limits) -> bool:

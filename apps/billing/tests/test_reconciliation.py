@@ -63,7 +63,8 @@ def test_a_quota_that_drifted_is_brought_in_line_with_the_ledger(entered: Any, w
 
 def test_a_level_that_drifted_is_measured_and_compensated_in_the_ledger(entered: Any) -> None:
     now = timezone.now()
-    assert note_level(workspace_id=entered.id, dimension="apps", now=now) == 1
+    note_level(workspace_id=entered.id, dimension="apps", now=now)
+    assert Quota.objects.get(dimension="apps").used == 1
     create_app(workspace=entered, name="Another", actor=SYSTEM, now=now)
     note_level(workspace_id=entered.id, dimension="apps", now=now)
     Quota.objects.filter(dimension="apps").update(used=5)

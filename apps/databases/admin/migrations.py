@@ -1,4 +1,4 @@
-"""Migrations of databases, and the space that work has set aside, in the consoles."""
+"""Migrations of databases in the consoles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.contrib import admin
 
 from apps.common.admin import PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
-from apps.databases.models import SchemaMigration, SpaceReservation
+from apps.databases.models import SchemaMigration
 
 
 class _Migrations:
@@ -30,12 +30,3 @@ class WorkspaceMigrationAdmin(_Migrations, WorkspaceAdmin):
     list_display = ("version", "name", "applied_at", "milliseconds")
     view_code: ClassVar[str] = "databases.view"
     workspace_lookup: ClassVar[str] = "database__workspace"
-
-
-@admin.register(SpaceReservation, site=platform_site)
-class ReservationAdmin(PlatformAdmin):
-    """Room that operations have set aside."""
-
-    list_display = ("database", "operation_id", "size_bytes", "created_at")
-    list_select_related = ("database",)
-    search_fields = ("database__name", "=operation_id")

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import SYSTEM, Actor
+from apps.common.metering import note_level
 from apps.common.revisions import Expected, require_revision
 from apps.databases.clients.roles import RoleNames, databases_naming, drop_roles, forget_roles
 from apps.databases.errors import DatabaseNotFound, GraceOver
@@ -22,6 +23,7 @@ from apps.databases.models import KeptDatabase, WorkspaceDatabase
 from apps.databases.selectors.databases import present_database
 from apps.databases.services.establishing import let_in, shut_out
 from apps.databases.services.servers import open_server
+from apps.databases.services.space import DIMENSION
 from apps.databases.signals import database_deleted
 from apps.databases.states import DatabaseStatus
 from apps.events.services import emit_event
@@ -164,6 +166,8 @@ def forget_database(*, database_id: UUID, now: datetime) -> None:
             next_rotation_at=None,
             size_bytes=0,
         )
+        for dimension in (DIMENSION, "databases"):
+            note_level(workspace_id=database.workspace_id, dimension=dimension, now=now)
         database_deleted.send(sender=WorkspaceDatabase, database=database, now=now)
         emit_event(
             type="database.deleted",

@@ -62,7 +62,9 @@ def request_migrations(
             actor=actor,
             now=now,
         )
-        reserve_space(database=database, operation_id=operation.pk, size_bytes=settings.DATABASE_MIGRATION_RESERVE)
+        reserve_space(
+            database=database, operation_id=operation.pk, size_bytes=settings.DATABASE_MIGRATION_RESERVE, now=now
+        )
         request.operation_id = operation.pk
         request.save(update_fields=["operation_id", "updated_at"])
         record_act_in(

@@ -120,14 +120,14 @@ def settle_migrations(context: StepContext) -> Mapping[str, Any]:
     if not request.dry_run:
         bound_growth(_ready(request.database_id))
         measure_database(database_id=request.database_id, now=context.clock())
-    release_space(operation_id=context.operation_id)
+    _release(context)
     return {**context.results["apply"], "before": context.results["backup"]["backup"]}
 
 
 def give_up_migrations(context: StepContext) -> None:
     """When the operation fails or is canceled: its space is given back, and no backup is being made for it any more."""
     give_up_unfinished(context)
-    release_space(operation_id=context.operation_id)
+    _release(context)
 
 
 def reserve_again(context: StepContext) -> None:
@@ -138,7 +138,13 @@ def reserve_again(context: StepContext) -> None:
         database=WorkspaceDatabase.objects.get(pk=context.target),
         operation_id=context.operation_id,
         size_bytes=settings.DATABASE_MIGRATION_RESERVE,
+        now=context.clock(),
     )
+
+
+def _release(context: StepContext) -> None:
+    database = WorkspaceDatabase.objects.get(pk=context.target)
+    release_space(workspace_id=database.workspace_id, operation_id=context.operation_id, now=context.clock())
 
 
 def _request(context: StepContext) -> MigrationRequest:
@@ -286,7 +292,7 @@ def _require_bounded(
         reason = f"{escapes[0]}, past the storage limit; that isn't allowed here"
         raise outcome.failed("at its end", reason, None)
     beside = sum(KeptDatabase.objects.present().filter(database=database).values_list("size_bytes", flat=True))
-    room = room_left(database, operation_id=context.operation_id, beside=beside)
+    room = room_left(database, operation_id=context.operation_id, beside=beside, now=context.clock())
     if room is not None and size > room:
         failure = outcome.failed("at its end", f"it would fill {size:,} bytes, and there is room for {room:,}", None)
         raise QuotaExceeded(failure.detail, dimension=DIMENSION, limit=database.limit_bytes, used=database.size_bytes)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from psycopg import errors, sql
 
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
 from apps.common.constraints import violated_constraint
-from apps.common.errors import QuotaExceeded
 from apps.common.ids import new_id
-from apps.common.metering import require_room
+from apps.common.metering import note_level, take_room
 from apps.databases.clients.roles import RoleNames, ensure_roles
 from apps.databases.errors import DatabaseExists, NoServerAvailable
 from apps.databases.models import DatabaseServer, WorkspaceDatabase
@@ -23,6 +24,7 @@ from apps.databases.selectors.placement import Placement, WeightedLeastLoad, ser
 from apps.databases.services.establishing import admit_logins, establish_database, publish_login, session_limits
 from apps.databases.services.secrets import new_password, open_password, seal_password
 from apps.databases.services.servers import open_as_login, open_server
+from apps.databases.services.space import DIMENSION, release_space, reserve_space, storage_limit
 from apps.databases.services.storage import measure_database
 from apps.databases.signals import database_ready
 from apps.databases.states import DatabaseStatus
@@ -30,7 +32,6 @@ from apps.events.services import emit_event
 from apps.operations.errors import StepFailed
 from apps.operations.services.kinds import StepContext
 from apps.operations.services.requests import request_operation
-from apps.plans.selectors.limits import hard_limit
 
 if TYPE_CHECKING:
     from apps.operations.models import Operation
@@ -48,12 +49,16 @@ def create_database(*, workspace: Any, actor: Actor, now: datetime, placement: P
         failed = WorkspaceDatabase.objects.of_workspace(workspace.pk).filter(status=DatabaseStatus.FAILED)
         if (row := failed.select_for_update().first()) is not None:
             return _try_again(row, actor=actor, now=now)
-        _require_plan(workspace)
+        if count_databases(workspace.pk):
+            raise DatabaseExists
+        # Quotas are locked in the order of their names; room for the bytes is taken with the operation.
+        note_level(workspace_id=workspace.pk, dimension=DIMENSION, now=now)
+        take_room(workspace_id=workspace.pk, dimension="databases", now=now)
         servers = DatabaseServer.objects.taking_databases().select_for_update(no_key=True)
         server = (placement or WeightedLeastLoad()).choose(server_loads(servers))
         if server is None:
             raise NoServerAvailable
-        database = _write_down(workspace, server)
+        database = _write_down(workspace, server, now=now)
         record_act_in(
             workspace,
             actor=actor,
@@ -71,9 +76,19 @@ def _try_again(database: WorkspaceDatabase, *, actor: Actor, now: datetime) -> O
 
 
 def _request(database: WorkspaceDatabase, *, actor: Actor, now: datetime) -> Operation:
-    return request_operation(
+    operation = request_operation(
         kind="databases.provision", target_id=database.pk, workspace_id=database.workspace_id, actor=actor, now=now
     )
+    _reserve(database, operation_id=operation.pk, now=now)
+    return operation
+
+
+def _reserve(database: WorkspaceDatabase, *, operation_id: UUID, now: datetime) -> None:
+    reserve_space(database=database, operation_id=operation_id, size_bytes=settings.DATABASE_NEW_RESERVE, now=now)
+
+
+def _release(database: WorkspaceDatabase, context: StepContext) -> None:
+    release_space(workspace_id=database.workspace_id, operation_id=context.operation_id, now=context.clock())
 
 
 def make_roles_step(context: StepContext) -> dict[str, Any]:
@@ -106,6 +121,7 @@ def publish_step(context: StepContext) -> dict[str, Any]:
     if database.status != DatabaseStatus.READY:
         _open(database, context)
     measure_database(database_id=database.pk, now=context.clock())
+    _release(database, context)
     return {"database": str(database.pk)}
 
 
@@ -129,11 +145,14 @@ def mark_failed(context: StepContext) -> None:
     row = WorkspaceDatabase.objects.select_for_update().get(pk=context.target)
     if row.status == DatabaseStatus.PROVISIONING:
         row.move_to(DatabaseStatus.FAILED)
+    _release(row, context)
 
 
 def mark_provisioning(context: StepContext) -> None:
-    """The failed operation is tried again. Raises IllegalTransition when the database is being deleted."""
-    WorkspaceDatabase.objects.select_for_update().get(pk=context.target).move_to(DatabaseStatus.PROVISIONING)
+    """The failed operation is tried again. Raises IllegalTransition (it is being deleted meanwhile), QuotaExceeded."""
+    row = WorkspaceDatabase.objects.select_for_update().get(pk=context.target)
+    row.move_to(DatabaseStatus.PROVISIONING)
+    _reserve(row, operation_id=context.operation_id, now=context.clock())
 
 
 def _create(server: psycopg.Connection[Any], name: str) -> None:
@@ -152,26 +171,12 @@ def _create(server: psycopg.Connection[Any], name: str) -> None:
             continue  # the server's system doesn't have this locale
 
 
-def _require_plan(workspace: Any) -> None:
-    """402 before anything is made: by the plan's own limits, and by whoever keeps quotas."""
-    present = count_databases(workspace.pk)
-    if present:
-        raise DatabaseExists
-    for dimension in ("databases", "database.bytes"):
-        limit = hard_limit(workspace.plan_code, dimension)
-        if limit is not None and limit <= 0:
-            raise QuotaExceeded(
-                "The workspace's plan includes no database.", dimension=dimension, limit=limit, used=present
-            )
-        require_room(workspace_id=workspace.pk, dimension=dimension, present=present)
-
-
-def _write_down(workspace: Any, server: DatabaseServer) -> WorkspaceDatabase:
+def _write_down(workspace: Any, server: DatabaseServer, *, now: datetime) -> WorkspaceDatabase:
     database = WorkspaceDatabase(
         id=new_id(),
         workspace_id=workspace.pk,
         server=server,
-        limit_bytes=hard_limit(workspace.plan_code, "database.bytes"),
+        limit_bytes=storage_limit(workspace.pk, now=now),
     )
     database.name = database.prefix
     database.secret = seal_password(database, new_password())

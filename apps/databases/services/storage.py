@@ -11,13 +11,13 @@ import structlog
 from django.db import transaction
 
 from apps.common.errors import Unavailable
+from apps.common.metering import note_level
 from apps.databases.clients.roles import RoleNames
 from apps.databases.clients.storage import measure_sizes, set_growth
 from apps.databases.models import DatabaseServer, KeptDatabase, WorkspaceDatabase
 from apps.databases.services.servers import open_server
-from apps.databases.services.space import DIMENSION
+from apps.databases.services.space import DIMENSION, storage_limit
 from apps.events.services import emit_event
-from apps.plans.selectors.limits import hard_limits
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +28,10 @@ _LIFTED_BELOW = 0.95
 def measure_databases(*, now: datetime) -> int:
     """Measure every database on every server that answers, with one query each, and bring its limit and its grants in
     line; returns how many were measured. A server or a database that fails is met again the next time."""
-    limits = hard_limits(DIMENSION)
     measured = 0
     for server in DatabaseServer.objects.reachable():
         try:
-            measured += _measure_server(server, limits, now=now)
+            measured += _measure_server(server, now=now)
         except (Unavailable, psycopg.Error) as error:
             log.warning("databases_not_measured", server=server.name, error=str(error))
     return measured
@@ -41,7 +40,7 @@ def measure_databases(*, now: datetime) -> int:
 def measure_database(*, database_id: UUID, now: datetime) -> WorkspaceDatabase:
     """The same for one, at once. Raises Unavailable when its server doesn't answer."""
     database = WorkspaceDatabase.objects.select_related("server", "workspace").get(pk=database_id)
-    _measure([database], database.server, hard_limits(DIMENSION), now=now)
+    _measure([database], database.server, now=now)
     database.refresh_from_db()
     return database
 
@@ -55,14 +54,12 @@ def bound_growth(database: WorkspaceDatabase) -> None:
         set_growth(inside, RoleNames.of(database), allowed=database.writes_revoked_at is None)
 
 
-def _measure_server(server: DatabaseServer, limits: dict[str, int | None], *, now: datetime) -> int:
+def _measure_server(server: DatabaseServer, *, now: datetime) -> int:
     databases = list(WorkspaceDatabase.objects.ready().filter(server=server).select_related("server", "workspace"))
-    return _measure(databases, server, limits, now=now) if databases else 0
+    return _measure(databases, server, now=now) if databases else 0
 
 
-def _measure(
-    databases: list[WorkspaceDatabase], server: DatabaseServer, limits: dict[str, int | None], *, now: datetime
-) -> int:
+def _measure(databases: list[WorkspaceDatabase], server: DatabaseServer, *, now: datetime) -> int:
     kept: dict[UUID, list[KeptDatabase]] = defaultdict(list)
     for copy in KeptDatabase.objects.present().filter(database__in=databases):
         kept[copy.database_id].append(copy)
@@ -76,7 +73,7 @@ def _measure(
                 KeptDatabase.objects.filter(pk=copy.pk).update(size_bytes=sizes[copy.name])
         size = sizes[database.name] + sum(sizes.get(copy.name, 0) for copy in kept[database.pk])
         try:
-            _apply(database, size, limits.get(database.workspace.plan_code), now=now)
+            _apply(database, size, storage_limit(database.workspace_id, now=now), now=now)
         except (Unavailable, psycopg.Error) as error:
             log.warning("growth_not_bounded", database=database.name, error=str(error))
     return len(measured)
@@ -92,9 +89,12 @@ def _apply(database: WorkspaceDatabase, size: int, limit: int | None, *, now: da
         bound_growth(database)
     with transaction.atomic():
         row = WorkspaceDatabase.objects.select_for_update().get(pk=database.pk)
+        grown = row.size_bytes != size
         row.size_bytes, row.size_measured_at, row.limit_bytes = size, now, limit
         row.writes_revoked_at = database.writes_revoked_at
         row.save(update_fields=["size_bytes", "size_measured_at", "limit_bytes", "writes_revoked_at"])
+        if grown:
+            note_level(workspace_id=row.workspace_id, dimension=DIMENSION, now=now)
         if crossed:
             data = {"database": str(row.pk), "size_bytes": size, "limit_bytes": limit}
             event = "database.over_limit" if full else "database.below_limit"

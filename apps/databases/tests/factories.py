@@ -14,6 +14,7 @@ from django.db.models.signals import post_save
 from django.utils import timezone
 from psycopg import conninfo, sql
 
+from apps.billing.tests.factories import set_limit
 from apps.common.actors import SYSTEM
 from apps.common.ids import new_id
 from apps.databases.models import DatabaseServer, WorkspaceDatabase
@@ -54,7 +55,10 @@ def add_suite_server(*, name: str = "", **fields: Any) -> DatabaseServer:
 
 
 def provision(workspace: Any, **fields: Any) -> WorkspaceDatabase:
-    """A ready database of the workspace, really made by the steps of its operation, in this process."""
+    """A ready database of the workspace, really made by the steps of its operation, in this process.
+
+    With ``limit_bytes`` that is its limit afterwards.
+    """
     with transaction.atomic():
         operation = create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
         # Where a real worker is about, it leaves this one alone.
@@ -62,6 +66,8 @@ def provision(workspace: Any, **fields: Any) -> WorkspaceDatabase:
     run_steps(operation)
     Operation.objects.filter(pk=operation.pk).delete()
     WorkspaceDatabase.objects.filter(pk=operation.target_id).update(**fields)
+    if "limit_bytes" in fields:
+        set_limit(workspace, "database.bytes", fields["limit_bytes"])
     database: WorkspaceDatabase = WorkspaceDatabase.objects.select_related("server", "workspace").get(
         pk=operation.target_id
     )

@@ -8,9 +8,10 @@ import psycopg
 from django.utils import timezone
 
 from apps.accounts.tests.factories import UserFactory
+from apps.billing.tests.factories import quota_of
 from apps.common.actors import SYSTEM
 from apps.databases.clients.backup_store import store
-from apps.databases.models import Backup, SchemaMigration, SpaceReservation, WorkspaceDatabase
+from apps.databases.models import Backup, SchemaMigration, WorkspaceDatabase
 from apps.databases.services.migration_requests import request_migrations
 from apps.databases.services.servers import open_server
 from apps.databases.tests.factories import (
@@ -87,4 +88,4 @@ class Migrate(Scenario):
         assert (backup.rows, backup.revision) == (5000, 0), "of the moment before the first migration"
         names = store().listdir(backup.storage_key)[1]
         assert sorted(names) == sorted([backup.manifest["file"], "manifest.json"]), "nothing of the dead one is left"
-        assert not SpaceReservation.objects.filter(database=self.database).exists()
+        assert quota_of(self.database.workspace, "database.bytes").reserved == 0

@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from apps.billing.tests.factories import quota_of
 from apps.common.actors import SYSTEM
-from apps.databases.models import Backup, KeptDatabase, Restore, SpaceReservation
+from apps.databases.models import Backup, KeptDatabase, Restore
 from apps.databases.services.backups.requests import request_backup
 from apps.databases.services.restores.requests import request_restore, request_swap_back
 from apps.databases.services.restores.swapping import open_overdue_fences
@@ -70,7 +71,7 @@ class RestoreScenario(DatabaseScenario):
         restore = Restore.objects.get(operation_id=operation.pk)
         assert restore.settled_at is not None
         assert restore.fenced_until is None
-        assert not SpaceReservation.objects.filter(database=self.database).exists()
+        assert quota_of(self.database.workspace, "database.bytes").reserved == 0
         assert not list(Path(settings.DATABASE_RESTORE_FOLDER).glob(f"{operation.pk}*"))
 
     def notes(self, name: str) -> int:

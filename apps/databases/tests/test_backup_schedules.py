@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from apps.billing.tests.factories import set_limit
 from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
 from apps.databases.models import Backup, BackupSchedule
@@ -17,7 +18,6 @@ from apps.databases.services.backups.expiry import expire_superfluous, sweep_bac
 from apps.databases.services.backups.schedules import check_times, next_run, request_due_backups
 from apps.events.models import Event
 from apps.operations.models import Operation
-from apps.plans.models import PlanLimit
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -92,7 +92,7 @@ class TestSweep:
         assert request_due_backups(now=timezone.now()) == 0
 
     def test_no_room_is_told_and_the_next_time_comes(self, database: Any) -> None:
-        PlanLimit.objects.filter(dimension_id="backup.bytes").update(soft_limit=None, hard_limit=0)
+        set_limit(database.workspace, "backup.bytes", 0)
         a_backup(database, age=1)
         BackupSchedule.objects.update(next_run_at=timezone.now() - timedelta(minutes=1))
         assert request_due_backups(now=timezone.now()) == 0

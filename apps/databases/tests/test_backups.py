@@ -19,6 +19,7 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from apps.billing.tests.factories import set_limit
 from apps.common.actors import SYSTEM
 from apps.common.errors import IllegalTransition, QuotaExceeded
 from apps.databases.clients import sealed_dump
@@ -40,7 +41,6 @@ from apps.databases.tests.factories import run_steps, suite_dsn
 from apps.operations.models import Operation
 from apps.operations.services.contexts import context_of
 from apps.operations.services.engine import run_operation
-from apps.plans.models import PlanLimit
 from apps.secrets.errors import KeyMissing
 
 pytestmark = pytest.mark.django_db
@@ -171,7 +171,7 @@ class TestMaking:
         assert not Operation.objects.exists()
 
     def test_no_room_in_the_plan_is_402_before_anything(self, database: Any) -> None:
-        PlanLimit.objects.filter(dimension_id="backup.bytes").update(soft_limit=None, hard_limit=100_000)
+        set_limit(database.workspace, "backup.bytes", 100_000)
         WorkspaceDatabase.objects.filter(pk=database.pk).update(size_bytes=8_000_000)
         with pytest.raises(QuotaExceeded) as refused:
             ask(database)

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
+from apps.billing.tests.factories import set_limit
 from apps.common.ids import new_id
 from apps.common.tenancy import enter
 from apps.databases.errors import BackupBroken
@@ -17,7 +18,6 @@ from apps.databases.models import Backup, BackupSchedule, WorkspaceDatabase
 from apps.databases.services.servers import open_server
 from apps.databases.tests.factories import run_steps
 from apps.operations.models import Operation
-from apps.plans.models import PlanLimit
 from apps.workspaces.tests.factories import add_member
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("backup_folder")]
@@ -129,7 +129,7 @@ def test_no_room_is_402_and_no_database_is_404(api: Any, workspace: Any, make_wo
 
 
 def test_402_names_dimension_and_limit(api: Any, workspace: Any, database: Any) -> None:
-    PlanLimit.objects.filter(dimension_id="backup.bytes").update(soft_limit=None, hard_limit=5)
+    set_limit(workspace, "backup.bytes", 5)
     a_backup(database)
     refused = call(api, workspace, "post", "database/backup", {})
     assert refused.status_code == 402

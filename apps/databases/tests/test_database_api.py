@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
+from apps.billing.tests.factories import set_limit
 from apps.common.actors import SYSTEM
 from apps.common.tenancy import enter
 from apps.databases.models import WorkspaceDatabase
@@ -16,7 +17,6 @@ from apps.databases.services.servers.registration import drain_server
 from apps.databases.states import DatabaseStatus
 from apps.databases.tests.factories import run_steps
 from apps.operations.models import Operation
-from apps.plans.models import PlanLimit
 from apps.workspaces.tests.factories import add_member
 
 _ALL = {"owner", "admin", "developer", "operator", "viewer"}
@@ -63,7 +63,7 @@ def test_database_is_made_shown_rotated_deleted_and_kept(api: Any, workspace: An
         "port": database_server.port,
         "name": f"wd_{database.pk.hex}",
         "revision": 0,
-        "size_bytes": 0,
+        "size_bytes": database.size_bytes,
         "limit_bytes": 512 * 1024 * 1024,
         "writes_revoked_at": None,
         "backup": {"last_stored_at": None, "last_proved_at": None},
@@ -169,11 +169,11 @@ def test_without_a_database_there_is_nothing(
 
 
 def test_what_stands_in_the_way_is_told(api: Any, workspace: Any, database_server: Any) -> None:
-    limits = PlanLimit.objects.filter(plan_id=workspace.plan_code, dimension_id="databases")
-    limits.update(hard_limit=0)
-    refused = call(api, workspace, "post", body={})
-    assert (refused.status_code, refused.json()["dimension"]) == (402, "databases")
-    limits.update(hard_limit=1)
+    for dimension, limit, enough in (("databases", 0, 1), ("database.bytes", 1_000_000, 100_000_000)):
+        set_limit(workspace, dimension, limit)
+        refused = call(api, workspace, "post", body={})
+        assert (refused.status_code, refused.json()["dimension"]) == (402, dimension)
+        set_limit(workspace, dimension, enough)
     drain_server(server_id=database_server.pk, actor=SYSTEM, now=timezone.now())
     assert call(api, workspace, "post", body={}).json()["code"] == "no_server_available"
     assert not WorkspaceDatabase.objects.exists()

@@ -13,7 +13,7 @@ from apps.accounts.tests.factories import UserFactory
 from apps.common.actors import SYSTEM
 from apps.common.errors import IllegalTransition
 from apps.common.ids import new_id
-from apps.databases.models import Backup, KeptDatabase, MigrationRequest, Restore, SpaceReservation, WorkspaceDatabase
+from apps.databases.models import Backup, KeptDatabase, MigrationRequest, Restore, WorkspaceDatabase
 from apps.databases.models.kept_database import KeptOrigin
 from apps.databases.models.restore import RestoreKind
 from apps.databases.services.forgetting import forget_old_records
@@ -96,7 +96,6 @@ def test_migrations_that_wait_are_not_forgotten_and_a_retry_of_forgotten_ones_sa
 ) -> None:
     failed = migrations(database, status="failed")
     waiting = migrations(database, status="queued")
-    SpaceReservation.objects.all().delete()
     MigrationRequest.objects.update(created_at=BORDER - TICK)
     assert forget_old_records(now=NOW) == 1
     assert MigrationRequest.objects.get() == waiting

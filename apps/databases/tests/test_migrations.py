@@ -12,8 +12,9 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.billing.tests.factories import quota_of
 from apps.common.actors import SYSTEM
-from apps.databases.models import SchemaMigration, SpaceReservation, WorkspaceDatabase
+from apps.databases.models import SchemaMigration, WorkspaceDatabase
 from apps.databases.services.migration_requests import request_migrations
 from apps.databases.tests.factories import connect_as_login, suite_dsn
 from apps.events.models import Event
@@ -79,7 +80,7 @@ def test_migrations_are_applied_in_order_recorded_twice_and_skipped_the_next_tim
     )
     assert (again.result["skipped"], [one["version"] for one in again.result["applied"]]) == ([1, 2], [3])
     assert database.revision == 3
-    assert not SpaceReservation.objects.exists()
+    assert quota_of(database.workspace, "database.bytes").reserved == 0
     assert Event.objects.filter(type="database.migrated").count() == 3
 
 
@@ -130,7 +131,7 @@ def test_fault_56_a_migration_fails_in_the_middle_and_leaves_nothing(make_databa
     assert _tables(database) == ["a"]
     assert (database.revision, [version for version, _ in _record(database)]) == (1, [1])
     assert list(SchemaMigration.objects.values_list("version", flat=True)) == [1]
-    assert not SpaceReservation.objects.exists()
+    assert quota_of(database.workspace, "database.bytes").reserved == 0
     mended = _migrate(database, "create table b (id int)", first=2)
     assert (mended.status, _tables(database)) == ("succeeded", ["a", "b"])
 

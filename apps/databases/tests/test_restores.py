@@ -15,11 +15,12 @@ import psycopg
 import pytest
 from django.utils import timezone
 
+from apps.billing.tests.factories import quota_of, set_limit
 from apps.common.actors import SYSTEM
 from apps.common.errors import QuotaExceeded
 from apps.databases.clients.applied import AppliedMigration, prepare_record, read_record, write_record
 from apps.databases.errors import RestoreClearedAway, SessionsRemain
-from apps.databases.models import Backup, KeptDatabase, Restore, SchemaMigration, SpaceReservation
+from apps.databases.models import Backup, KeptDatabase, Restore, SchemaMigration
 from apps.databases.services.connections import owner_session
 from apps.databases.services.restores import steps, swapping
 from apps.databases.services.restores.kept import delete_kept_database, drop_expired_databases
@@ -156,7 +157,7 @@ def test_failing_restore_leaves_the_live_one_and_is_cleared_away(place: Place, m
     later = timezone.now() + timedelta(hours=1, seconds=1)
     assert settle_due_restores(now=later) == 1
     assert place.names() == {place.name}
-    assert not SpaceReservation.objects.exists()
+    assert quota_of(place.database.workspace, "database.bytes").reserved == 0
     with pytest.raises(RestoreClearedAway):
         retry_operation(operation_id=operation.pk, actor=SYSTEM, now=later)
 
@@ -219,13 +220,13 @@ def test_fault_17_canceled_before_the_fence_nothing_is_left(place: Place, monkey
     assert settle_due_restores(now=timezone.now()) == 1
     assert place.names() == {place.name}
     assert place.notes() == 1005
-    assert not SpaceReservation.objects.exists()
+    assert quota_of(place.database.workspace, "database.bytes").reserved == 0
 
 
 def test_restore_that_has_no_room_is_refused_before_anything_is_made(place: Place) -> None:
-    place.database.limit_bytes = 10_000_000
     place.database.size_bytes = 9_999_999
     place.database.save()
+    set_limit(place.database.workspace, "database.bytes", 10_000_000)
     with pytest.raises(QuotaExceeded):
         place.restore()
     assert not Restore.objects.exists()

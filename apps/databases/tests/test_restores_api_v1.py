@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from apps.billing.tests.factories import set_limit
 from apps.databases.models import Backup, KeptDatabase, Restore
 from apps.databases.states import BackupStatus
 from apps.operations.models import Operation
@@ -81,7 +82,8 @@ def test_fault_57_unusable_backup_is_refused(api: Any, workspace: Any, database:
 
 
 def test_no_room_is_402(api: Any, workspace: Any, database: Any) -> None:
-    type(database).objects.filter(pk=database.pk).update(limit_bytes=1000, size_bytes=900)
+    type(database).objects.filter(pk=database.pk).update(size_bytes=900)
+    set_limit(workspace, "database.bytes", 1000)
     backup = make_backup(database, size_bytes=5000, manifest={"database_bytes": 5000})
     answer = api.post(here(workspace, "restore"), {"backup": str(backup.pk)}, format="json")
     assert (answer.status_code, answer.json()["dimension"]) == (402, "database.bytes")

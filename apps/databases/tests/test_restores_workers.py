@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from django.utils import timezone
 
+from apps.billing.tests.factories import quota_of
 from apps.common.actors import SYSTEM
-from apps.databases.models import Backup, KeptDatabase, Restore, SpaceReservation
+from apps.databases.models import Backup, KeptDatabase, Restore
 from apps.databases.services.backups.requests import request_backup
 from apps.databases.services.restores.requests import request_restore, request_swap_back
 from apps.databases.tests.factories import connect_as_login, run_steps
@@ -70,7 +71,7 @@ class Place:
         assert self.names() == {self.name, kept.name}
         assert not Restore.objects.filter(settled_at=None)
         assert not Restore.objects.exclude(fenced_until=None)
-        assert not SpaceReservation.objects.exists()
+        assert quota_of(self.database.workspace, "database.bytes").reserved == 0
         return kept
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from apps.billing.tests.factories import set_limit
 from apps.common.actors import SYSTEM
 from apps.common.errors import IllegalTransition, QuotaExceeded
 from apps.databases.clients.inspection import ServerReport
@@ -39,7 +40,6 @@ from apps.databases.services.servers.watching import check_server, check_servers
 from apps.databases.states import DatabaseStatus
 from apps.databases.tests.factories import add_suite_server, suite_dsn
 from apps.operations.models import Operation
-from apps.plans.models import PlanLimit
 from apps.workspaces.services.lifecycle import suspend_workspace
 
 TERMS = ServerTerms(host="db.example.com")
@@ -179,7 +179,7 @@ def test_no_server_and_no_plan_are_told_before_anything_is_made(workspace: Any, 
     with pytest.raises(NoServerAvailable):
         create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
     activate_server(server_id=database_server.pk, actor=SYSTEM, now=timezone.now())
-    PlanLimit.objects.filter(plan_id=workspace.plan_code, dimension_id="databases").update(hard_limit=0)
+    set_limit(workspace, "databases", 0)
     with pytest.raises(QuotaExceeded):
         create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
     assert not WorkspaceDatabase.objects.exists()

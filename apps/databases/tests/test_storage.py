@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -11,16 +10,20 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.billing.services.quotas import reconsider_limits
+from apps.billing.tests.factories import quota_of, set_limit
 from apps.common.actors import SYSTEM
 from apps.common.errors import QuotaExceeded
 from apps.common.ids import new_id
+from apps.common.tenancy import enter
 from apps.databases.clients.roles import RoleNames
-from apps.databases.models import KeptDatabase, SpaceReservation, WorkspaceDatabase
+from apps.databases.models import KeptDatabase, WorkspaceDatabase
 from apps.databases.models.kept_database import KeptOrigin
 from apps.databases.services.connections import runtime_pool
 from apps.databases.services.migration_requests import request_migrations
-from apps.databases.services.space import release_space, reserve_space, sweep_reservations
+from apps.databases.services.space import release_space, reserve_space, room_left
 from apps.databases.services.storage import bound_growth, measure_database, measure_databases
+from apps.databases.tasks import measure_one
 from apps.databases.tests.factories import add_suite_server, connect_as_login, suite_dsn
 from apps.events.models import Event
 from apps.operations.services.requests import request_operation
@@ -54,10 +57,8 @@ def _as_owner(database: WorkspaceDatabase, text: str) -> None:
 
 
 def _limit(database: WorkspaceDatabase, size: int | None) -> WorkspaceDatabase:
-    """Change the limit of its plan, and measure."""
-    PlanLimit.objects.filter(plan_id=database.workspace.plan_code, dimension_id="database.bytes").update(
-        soft_limit=None, hard_limit=size
-    )
+    """Set the limit of its workspace, and measure."""
+    set_limit(database.workspace, "database.bytes", size)
     measure_databases(now=timezone.now())
     database.refresh_from_db()
     return database
@@ -169,28 +170,53 @@ def _operation(database: WorkspaceDatabase) -> Any:
 
 def test_two_can_not_reserve_the_same_room(database: Any) -> None:
     measured = measure_database(database_id=database.pk, now=timezone.now())
-    WorkspaceDatabase.objects.update(limit_bytes=measured.size_bytes + 1000)
-    first, second = _operation(database), _operation(database)
-    reserve_space(database=database, operation_id=first.pk, size_bytes=600)
-    reserve_space(database=database, operation_id=first.pk, size_bytes=700)
+    set_limit(database.workspace, "database.bytes", measured.size_bytes + 1000)
+    first, second = _operation(database).pk, _operation(database).pk
+    _reserve(database, first, 600)
+    _reserve(database, first, 700)
     with pytest.raises(QuotaExceeded) as caught:
-        reserve_space(database=database, operation_id=second.pk, size_bytes=301)
+        _reserve(database, second, 301)
     assert caught.value.extra == {
         "dimension": "database.bytes",
         "limit": measured.size_bytes + 1000,
-        "used": measured.size_bytes + 700,
+        "used": measured.size_bytes,
+        "reserved": 700,
+        "resets_at": None,
     }
-    release_space(operation_id=first.pk)
-    reserve_space(database=database, operation_id=second.pk, size_bytes=1000)
+    now = timezone.now()
+    assert room_left(measured, operation_id=first, beside=0, now=now) == measured.size_bytes + 1000
+    assert room_left(measured, operation_id=second, beside=100, now=now) == measured.size_bytes + 200
+    release_space(workspace_id=database.workspace_id, operation_id=first, now=now)
+    _reserve(database, second, 1000)
 
 
-def test_what_ended_operations_had_reserved_is_swept(database: Any) -> None:
-    pending, gone = _operation(database), new_id()
-    reserve_space(database=database, operation_id=pending.pk, size_bytes=1)
-    reserve_space(database=database, operation_id=gone, size_bytes=1)
-    assert sweep_reservations(now=timezone.now()) == 0, "they are young"
-    assert sweep_reservations(now=timezone.now() + timedelta(hours=1)) == 1
-    assert list(SpaceReservation.objects.values_list("operation_id", flat=True)) == [pending.pk]
+def _reserve(database: WorkspaceDatabase, operation_id: Any, size_bytes: int) -> None:
+    reserve_space(database=database, operation_id=operation_id, size_bytes=size_bytes, now=timezone.now())
+
+
+def test_a_raised_limit_gives_writing_back_by_itself_and_a_lowered_one_takes_it_after_its_grace(
+    database: Any, session: Any, django_capture_on_commit_callbacks: Any, settings: Any
+) -> None:
+    limits = PlanLimit.objects.filter(plan_id=database.workspace.plan_code, dimension_id="database.bytes")
+    _limit(database, 1024)
+    with pytest.raises(_DENIED):
+        session.execute("INSERT INTO item (name) VALUES ('b')")
+    now = timezone.now()
+    with django_capture_on_commit_callbacks() as sent, enter(database.workspace):
+        reconsider_limits(workspace=database.workspace, dimensions=["database.bytes"], now=now)
+    assert "databases.measure_one" in {getattr(call, "args", [None])[0] for call in sent}
+    measure_one(str(database.pk))
+    session.execute("INSERT INTO item (name) VALUES ('b')")
+
+    limits.update(soft_limit=None, hard_limit=1024)
+    with enter(database.workspace):
+        reconsider_limits(workspace=database.workspace, dimensions=["database.bytes"], now=now)
+    assert measure_database(database_id=database.pk, now=now).writes_revoked_at is None
+    later = now + settings.QUOTA_GRACE
+    assert measure_database(database_id=database.pk, now=later).writes_revoked_at == later
+    with pytest.raises(_DENIED):
+        session.execute("INSERT INTO item (name) VALUES ('c')")
+    session.execute("DELETE FROM item")
 
 
 def test_a_request_that_is_refused_leaves_no_reservation(database: Any) -> None:
@@ -202,4 +228,4 @@ def test_a_request_that_is_refused_leaves_no_reservation(database: Any) -> None:
             actor=SYSTEM,
             now=timezone.now(),
         )
-    assert not SpaceReservation.objects.exists()
+    assert quota_of(database.workspace, "database.bytes").reserved == 0

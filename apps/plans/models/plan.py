@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from apps.common.models import UUIDModel
@@ -14,9 +15,21 @@ class Plan(models.Model):
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=300, blank=True)
     position = models.PositiveSmallIntegerField(default=0)
+    running_operations = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many operations of a workspace run at once; empty: OPERATION_RUNNING_PER_WORKSPACE.",
+    )
 
     class Meta:
         ordering = ["position", "code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(running_operations=None) | models.Q(running_operations__gte=1),
+                name="plan_lets_an_operation_run",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -7,7 +7,7 @@ from uuid import UUID
 from apps.common.compiled import CompiledSelect
 from apps.common.ids import parse_id
 from apps.common.permissions import registry
-from apps.workspaces.models import Membership, Role
+from apps.workspaces.models import Invitation, Membership, Role
 from apps.workspaces.querysets import MembershipQuerySet
 from apps.workspaces.states import WorkspaceStatus
 
@@ -66,6 +66,8 @@ def role_codes_in(workspace_id: UUID) -> frozenset[str]:
     return frozenset(Role.objects.usable_in(workspace_id).values_list("code", flat=True))
 
 
-def count_members(workspace_id: UUID) -> int:
-    """How many people belong to the workspace; service accounts aren't counted."""
-    return Membership.objects.present().people().filter(workspace_id=workspace_id).count()
+def count_places(workspace_id: UUID) -> int:
+    """How many people belong to the workspace, or are invited to: an open invitation holds a place. Service accounts
+    aren't counted."""
+    members = Membership.objects.present().people().filter(workspace_id=workspace_id).count()
+    return members + Invitation.objects.pending().filter(workspace_id=workspace_id).count()

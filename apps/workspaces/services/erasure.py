@@ -11,6 +11,7 @@ from django.db import transaction
 
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor, ActorKind
+from apps.common.metering import note_level
 from apps.workspaces.models import Invitation, Membership, Workspace
 from apps.workspaces.services.lifecycle import close_workspace
 from apps.workspaces.services.rules import OWNER, is_owner, lock_workspace, require_another_owner
@@ -36,6 +37,7 @@ def leave_all_workspaces(*, user: Any, now: datetime) -> None:
     Raises LastOwner where other people would be left without one: ``obstacles_to_erasure`` tells beforehand.
     """
     actor = Actor(kind=ActorKind.USER, id=user.pk, user_id=user.pk)
+    left: set[UUID] = set()
     for membership in _memberships(user.pk):
         workspace = lock_workspace(membership.workspace_id)
         if _is_last_owner(membership) and not _others(membership):
@@ -43,9 +45,14 @@ def leave_all_workspaces(*, user: Any, now: datetime) -> None:
                 close_workspace(workspace_id=workspace.pk, actor=actor, now=now)
         else:
             _leave(workspace, membership, actor=actor, now=now)
+            left.add(workspace.pk)
     invited = Invitation.objects.pending().select_for_update().filter(email=user.email)
     for invitation in invited:
         invitation.move_to(InvitationStatus.REVOKED)
+        left.add(invitation.workspace_id)
+    # Last, and in one order: quotas are what everybody locks last.
+    for workspace_id in sorted(left):
+        note_level(workspace_id=workspace_id, dimension="members", now=now)
 
 
 def memberships_of_person(user: Any) -> list[dict[str, Any]]:

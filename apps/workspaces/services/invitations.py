@@ -15,7 +15,7 @@ from apps.accounts.services.notices import send_message
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
 from apps.common.errors import Conflict, NotFound
-from apps.common.metering import require_room
+from apps.common.metering import note_level, take_room
 from apps.common.permissions import Grant
 from apps.events.services import emit_event
 from apps.workspaces.errors import (
@@ -26,13 +26,11 @@ from apps.workspaces.errors import (
     InvitationUnknown,
 )
 from apps.workspaces.models import Invitation, Membership, Workspace
-from apps.workspaces.selectors.memberships import count_members
 from apps.workspaces.services.rules import find_grantable_role, lock_workspace
 from apps.workspaces.states import InvitationStatus, WorkspaceStatus
 
 #: Where the invited person goes, with the token.
 ACCEPT_PATH = "/invitations/accept"
-_EXPIRE_BATCH = 500
 
 
 class WorkspaceNotOpen(Conflict):
@@ -57,8 +55,7 @@ def invite_member(
     if Membership.objects.present().filter(workspace=workspace, user__email=email).exists():
         raise AlreadyMember
     _close_earlier(workspace, email, actor=actor, now=now)
-    waiting = Invitation.objects.pending().filter(workspace=workspace).count()
-    require_room(workspace_id=workspace.pk, dimension="members", present=count_members(workspace.pk) + waiting)
+    take_room(workspace_id=workspace.pk, dimension="members", now=now)
     token = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
         workspace=workspace,
@@ -112,9 +109,10 @@ def accept_invitation(*, token: str, actor: Actor, email: str, now: datetime) ->
         raise WorkspaceNotOpen
     if Membership.objects.present().filter(workspace=workspace, user_id=actor.user_id).exists():
         raise AlreadyMember
-    require_room(workspace_id=workspace.pk, dimension="members", present=count_members(workspace.pk))
-    member = Membership.objects.create(workspace=workspace, user_id=actor.user_id, role=invitation.role, joined_at=now)
+    # Its own place, unless the limit was lowered below what is taken meanwhile.
     invitation.move_to(InvitationStatus.ACCEPTED, accepted_by_id=actor.user_id)
+    take_room(workspace_id=workspace.pk, dimension="members", now=now)
+    member = Membership.objects.create(workspace=workspace, user_id=actor.user_id, role=invitation.role, joined_at=now)
     prove_address(user_id=actor.user_id, email=invitation.email, now=now)
     _record(invitation, actor=actor, action="invitation.accept", before=InvitationStatus.PENDING, now=now)
     emit_event(
@@ -138,21 +136,28 @@ def revoke_invitation(*, workspace_id: UUID, invitation_id: UUID, actor: Actor, 
     if invitation is None:
         raise NotFound
     invitation.move_to(InvitationStatus.REVOKED)
+    note_level(workspace_id=workspace_id, dimension="members", now=now)
     _record(invitation, actor=actor, action="invitation.revoke", before=InvitationStatus.PENDING, now=now)
     return invitation
 
 
 def expire_invitations(*, now: datetime) -> int:
     """Close the invitations whose time is over; returns how many."""
-    expired = 0
-    while True:
-        with transaction.atomic():
-            batch = list(Invitation.objects.overdue(now).select_for_update(skip_locked=True)[:_EXPIRE_BATCH])
-            for invitation in batch:
-                invitation.move_to(InvitationStatus.EXPIRED)
-        expired += len(batch)
-        if len(batch) < _EXPIRE_BATCH:
-            return expired
+    overdue = Invitation.objects.overdue(now)
+    # One workspace at a time: whoever holds the locks of several could wait for somebody in a circle.
+    workspaces = list(overdue.order_by().values_list("workspace_id", flat=True).distinct())
+    return sum(_expire_in(workspace_id, now=now) for workspace_id in workspaces)
+
+
+@transaction.atomic
+def _expire_in(workspace_id: UUID, *, now: datetime) -> int:
+    overdue = list(
+        Invitation.objects.overdue(now).filter(workspace_id=workspace_id).select_for_update(skip_locked=True)
+    )
+    for invitation in overdue:
+        invitation.move_to(InvitationStatus.EXPIRED)
+    note_level(workspace_id=workspace_id, dimension="members", now=now)
+    return len(overdue)
 
 
 def read_invitation(*, token: str, now: datetime) -> Invitation:

@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor, ActorKind
 from apps.common.errors import NotFound
+from apps.common.metering import note_level
 from apps.common.permissions import Grant
 from apps.common.revisions import Expected, require_revision, update_revision
 from apps.events.services import emit_event
@@ -92,6 +93,7 @@ def remove_member(
         require_another_owner(workspace, than=member, now=now)
     before = _shown(member)
     member.move_to(MembershipStatus.LEFT)
+    note_level(workspace_id=workspace_id, dimension="members", now=now)
     member_left.send(sender=Membership, membership=member, now=now)
     _record(
         workspace,

@@ -82,5 +82,4 @@ CELERY_BEAT_SCHEDULE = {
     "databases-measure": _every(platform.DATABASE_MEASURE_INTERVAL, "databases.measure"),
     "databases-watch-sessions": _every(platform.DATABASE_WATCH_INTERVAL, "databases.watch_sessions"),
     "databases-forget": _every(timedelta(hours=1), "databases.forget"),
-    "databases-sweep-reservations": _every(timedelta(minutes=15), "databases.sweep_reservations"),
 }

@@ -10,9 +10,11 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.common.errors import Unavailable
+from apps.common.metering import note_level
 from apps.databases.clients.backup_store import delete_folder
 from apps.databases.models import Backup, BackupSchedule, WorkspaceDatabase
 from apps.databases.services.backups.taking import save_manifest
+from apps.databases.services.space import BACKUPS
 from apps.databases.states import USABLE, BackupStatus, DatabaseStatus
 from apps.operations.selectors.pending import pending_operations
 from apps.secrets.services import key_of
@@ -50,6 +52,8 @@ def expire_superfluous(*, database_id: UUID, now: datetime) -> int:
         going = [backup for backup in _beyond(usable, schedule, now=now) if backup.pk not in kept]
         for backup in going:
             backup.move_to(BackupStatus.EXPIRED, expires_at=now)
+        if going:
+            note_level(workspace_id=database.workspace_id, dimension=BACKUPS, now=now)
     return len(going)
 
 
@@ -95,7 +99,9 @@ def delete_files(*, now: datetime) -> int:
         except Unavailable as error:
             log.warning("backup_not_deleted", backup=str(backup.pk), error=str(error))
             continue
-        Backup.objects.filter(pk=backup.pk).update(deleted_at=now)
+        with transaction.atomic():
+            Backup.objects.filter(pk=backup.pk).update(deleted_at=now)
+            note_level(workspace_id=backup.workspace_id, dimension=BACKUPS, now=now)
         deleted += 1
     return deleted
 
@@ -112,7 +118,7 @@ def purge_backups(*, workspace_id: UUID) -> None:
 
 def _fail_abandoned(*, now: datetime) -> None:
     old = Backup.objects.filter(
-        status=BackupStatus.RUNNING, started_at__lte=now - settings.DATABASE_RESERVATION_GRACE
+        status=BackupStatus.RUNNING, started_at__lte=now - settings.BACKUP_ABANDONED_AFTER
     ).values_list("pk", "operation_id")
     making = pending_operations({operation for _, operation in old})
     for pk, operation in old:
@@ -132,6 +138,7 @@ def _expire_of_deleted(*, now: datetime) -> None:
             row = Backup.objects.select_for_update().get(pk=pk)
             if row.status in USABLE:
                 row.move_to(BackupStatus.EXPIRED, expires_at=now)
+                note_level(workspace_id=row.workspace_id, dimension=BACKUPS, now=now)
 
 
 def _renew_manifests(*, now: datetime) -> None:

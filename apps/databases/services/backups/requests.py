@@ -11,9 +11,8 @@ from django.db.models import Sum
 
 from apps.audit.services import Target, record_act_in
 from apps.common.actors import Actor
-from apps.common.errors import QuotaExceeded
 from apps.common.ids import new_id
-from apps.common.metering import require_room
+from apps.common.metering import note_level
 from apps.databases.errors import BackupInUse, BackupNeeded, BackupNotFound, BackupNotUsable
 from apps.databases.models import Backup, WorkspaceDatabase
 from apps.databases.models.backup import BackupKind
@@ -21,15 +20,14 @@ from apps.databases.selectors.databases import ready_database
 from apps.databases.services.backups.expiry import is_needed
 from apps.databases.services.backups.files import require_usable
 from apps.databases.services.servers import require_program
+from apps.databases.services.space import BACKUPS, reserve_space
 from apps.databases.states import USABLE, BackupStatus
 from apps.operations.selectors.pending import has_pending
 from apps.operations.services.requests import request_operation
-from apps.plans.selectors.limits import hard_limit
 
 if TYPE_CHECKING:
     from apps.operations.models import Operation
 
-DIMENSION = "backup.bytes"
 #: What a first backup is taken to need, as a part of the database: rows without indexes, packed.
 _FIRST_BACKUP = 4
 
@@ -45,7 +43,6 @@ def request_backup(
     with transaction.atomic():
         database = ready_database(workspace.pk)
         require_program("pg_dump", server=database.server)
-        require_backup_room(database, plan=workspace.plan_code)
         backup = Backup(id=new_id(), operation_id=new_id())
         operation = request_operation(
             kind="databases.backup",
@@ -54,6 +51,13 @@ def request_backup(
             params={"backup": str(backup.pk), "prove": prove},
             actor=actor,
             now=now,
+        )
+        reserve_space(
+            database=database,
+            operation_id=operation.pk,
+            size_bytes=expected_size(database),
+            now=now,
+            dimension=BACKUPS,
         )
         write_down(backup, database, kind=kind, operation_id=operation.pk, now=now)
         _record(workspace, "backup.create", backup, actor=actor, now=now)
@@ -113,6 +117,7 @@ def delete_backup(*, workspace: Any, backup_id: UUID, actor: Actor, now: datetim
             backup.save(update_fields=["expires_at", "updated_at"])
         else:
             raise BackupNotUsable(f"This backup is {backup.status}; its files are gone.")
+        note_level(workspace_id=backup.workspace_id, dimension=BACKUPS, now=now)
         _record(workspace, "backup.delete", backup, actor=actor, now=now)
     return backup
 
@@ -127,20 +132,10 @@ def find_backup(*, workspace_id: UUID, backup_id: UUID, lock: bool = False) -> B
     return backup
 
 
-def require_backup_room(database: WorkspaceDatabase, *, plan: str) -> None:
-    """Raise QuotaExceeded when what the next backup is likely to need (as much as the last one) is above the plan."""
-    used = stored_bytes(database.workspace_id)
+def expected_size(database: WorkspaceDatabase) -> int:
+    """Bytes that the next backup is likely to take: as many as the last one."""
     last = Backup.objects.filter(database=database).usable().order_by("-stored_at").first()
-    needed = last.size_bytes if last is not None else database.size_bytes // _FIRST_BACKUP
-    limit = hard_limit(plan, DIMENSION)
-    if limit is not None and used + needed > limit:
-        raise QuotaExceeded(
-            "The workspace's plan has no room for another backup. Delete older ones, or choose a larger plan.",
-            dimension=DIMENSION,
-            limit=limit,
-            used=used,
-        )
-    require_room(workspace_id=database.workspace_id, dimension=DIMENSION, amount=needed, present=used)
+    return last.size_bytes if last is not None else database.size_bytes // _FIRST_BACKUP
 
 
 def stored_bytes(workspace_id: UUID) -> int:

@@ -15,6 +15,7 @@ from apps.databases.models.backup import BackupKind
 from apps.databases.services.backups import taking
 from apps.databases.services.backups.expiry import expire_superfluous
 from apps.databases.services.backups.requests import prove_later, write_down
+from apps.databases.services.space import release_space
 from apps.databases.states import USABLE, BackupStatus
 from apps.operations.services.kinds import StepContext
 
@@ -57,6 +58,7 @@ def record_step(context: StepContext) -> dict[str, Any]:
         backup = _backup(context)
         fresh = backup.status == BackupStatus.RUNNING
         taking.record(backup, now=now)
+        release_space(workspace_id=backup.workspace_id, operation_id=context.operation_id, now=now)
         backup.refresh_from_db()
         if fresh and context.params.get("prove"):
             prove_later(backup, actor=SYSTEM, now=now)
@@ -73,7 +75,9 @@ def record_step(context: StepContext) -> dict[str, Any]:
 
 def give_up(context: StepContext) -> None:
     """The operation failed or was canceled: there is no backup."""
-    taking.give_up(_backup(context), _reason(context))
+    backup = _backup(context)
+    taking.give_up(backup, _reason(context))
+    release_space(workspace_id=backup.workspace_id, operation_id=context.operation_id, now=context.clock())
 
 
 def refuse_retry(context: StepContext) -> None:

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from apps.common.metering import note_level
 from apps.databases.clients.backup_store import delete_folder, require_storage, save_file
 from apps.databases.clients.programs import PostgresProgram
 from apps.databases.clients.row_hashes import PinnedTables, TableRows, hash_rows, pin_tables
@@ -25,6 +26,7 @@ from apps.databases.errors import BackupNotUsable, DatabaseNotReady, DumpFailed
 from apps.databases.models import Backup
 from apps.databases.services.backups.files import MANIFEST, SEAL, check_stored
 from apps.databases.services.servers import child_environment, open_server, require_program
+from apps.databases.services.space import BACKUPS
 from apps.databases.states import USABLE, BackupStatus, DatabaseStatus
 from apps.events.services import emit_event
 from apps.secrets.services import key_of
@@ -131,6 +133,7 @@ def record(backup: Backup, *, now: datetime) -> None:
             return
         manifest = {**(row.manifest or {}), "key_id": key_of(row.sealed_key)}
         row.move_to(BackupStatus.STORED, stored_at=now, manifest=manifest)
+        note_level(workspace_id=row.workspace_id, dimension=BACKUPS, now=now)
         emit_event(
             type="backup.stored",
             workspace_id=row.workspace_id,

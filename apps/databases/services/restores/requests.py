@@ -102,7 +102,10 @@ def revive_restore(context: StepContext) -> None:
     _require_no_other(restore.database, but=restore)
     if restore.backup is not None:
         reserve_space(
-            database=restore.database, operation_id=restore.operation_id, size_bytes=restored_size(restore.backup)
+            database=restore.database,
+            operation_id=restore.operation_id,
+            size_bytes=restored_size(restore.backup),
+            now=context.clock(),
         )
     Restore.objects.filter(pk=restore.pk).update(settle_after=None)
 
@@ -139,7 +142,7 @@ def _begin(
         kind=KINDS[kind], target_id=database.pk, workspace_id=workspace.pk, params=params, actor=actor, now=now
     )
     if size_bytes:
-        reserve_space(database=database, operation_id=operation.pk, size_bytes=size_bytes)
+        reserve_space(database=database, operation_id=operation.pk, size_bytes=size_bytes, now=now)
     Restore.objects.create(
         database=database,
         workspace_id=workspace.pk,

@@ -52,7 +52,7 @@ def settle_restore(*, restore: Restore, now: datetime) -> None:
     elif restore.kept is not None:
         open_for_reading(database=database, name=restore.kept.name)
     dump_path(restore.operation_id).unlink(missing_ok=True)
-    release_space(operation_id=restore.operation_id)
+    release_space(workspace_id=restore.workspace_id, operation_id=restore.operation_id, now=now)
     Restore.objects.filter(pk=restore.pk).update(settled_at=now, fenced_until=None)
 
 

@@ -45,7 +45,7 @@ def check_step(context: StepContext) -> dict[str, Any]:
     require_fitting_versions(backup, restore.database.server)
     require_manifest(backup)
     size = restored_size(backup)
-    reserve_space(database=restore.database, operation_id=restore.operation_id, size_bytes=size)
+    reserve_space(database=restore.database, operation_id=restore.operation_id, size_bytes=size, now=context.clock())
     return {"size_bytes": size}
 
 
