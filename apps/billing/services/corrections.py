@@ -38,6 +38,10 @@ def correct_use(
     entry = find_entry(event_id)
     known = require_dimension(entry.dimension)
     require_amount(amount, known, None)
+    if known.kind != "counter":
+        raise NotCorrectable("This is a level, which is measured anew; only what is counted can be corrected.")
+    if entry.amount < 0:
+        raise NotCorrectable("This took something back itself. Report the use anew instead.")
     if entry.source != REPORTED and actor.kind not in _MAY_CORRECT_ALL:
         raise MeteredByPlatform
     fingerprint = fingerprint_of(corrects=event_id, amount=amount, note=note)
@@ -48,7 +52,7 @@ def correct_use(
             if first.fingerprint != fingerprint:
                 raise UsageKeyReused
             return first
-        _require_correctable(entry, quota, amount)
+        _require_enough(entry, quota, amount)
         correction = _write(entry, quota, amount, key, fingerprint, note, actor, now)
         AppUsage.objects.take_back(
             amount, dimension=entry.dimension, app_id=entry.app_id, occurred_at=entry.occurred_at
@@ -64,11 +68,7 @@ def correct_use(
     return correction
 
 
-def _require_correctable(entry: UsageEvent, quota: Quota, amount: int) -> None:
-    if quota.kind != "counter":
-        raise NotCorrectable("This is a level, which is measured anew; only what is counted can be corrected.")
-    if entry.amount < 0:
-        raise NotCorrectable("This is a correction itself. Report the use anew instead.")
+def _require_enough(entry: UsageEvent, quota: Quota, amount: int) -> None:
     left = entry.amount - corrected_of(entry)
     if amount > left:
         raise NotCorrectable(f"Of this use {left:,} are left to be taken back.", left=left)

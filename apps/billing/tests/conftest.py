@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from apps.billing.models import Quota
 from apps.billing.services.quotas import find_quota
-from apps.common.tenancy import enter
+from apps.common.tenancy import enter, enter_public
 
 
 @pytest.fixture
@@ -32,3 +33,20 @@ def limit(entered: Any) -> Callable[..., Quota]:
         return Quota.objects.get(pk=quota.pk)
 
     return set_limit
+
+
+@pytest.fixture
+def staying(entered: Any) -> Callable[[APIClient], APIClient]:
+    """``staying(client)``: the test is still in the workspace after each of its requests, which leave it."""
+
+    def stay(client: APIClient) -> APIClient:
+        send = client.request
+
+        def request(**details: Any) -> Any:
+            with enter_public():
+                return send(**details)
+
+        client.request = request  # type: ignore[method-assign]
+        return client
+
+    return stay
