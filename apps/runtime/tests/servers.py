@@ -65,16 +65,26 @@ def _free_port() -> int:
 
 
 class Web:
-    """The web process that `make run` starts, with one worker."""
+    """The web process that `make run` starts, with one worker unless more are asked for."""
 
-    def __init__(self, database_url: str, log: Path) -> None:
+    def __init__(
+        self, database_url: str, log: Path, *, workers: int = 1, settings_module: str = "config.settings.test"
+    ) -> None:
         self.port = _free_port()
         self.log = log
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"]
-        command += ["--port", str(self.port), "--workers", "1", "--blocking-threads", "4", "config.wsgi:application"]
+        command += [
+            "--port",
+            str(self.port),
+            "--workers",
+            str(workers),
+            "--blocking-threads",
+            "4",
+            "config.wsgi:application",
+        ]
         environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
+            "DJANGO_SETTINGS_MODULE": settings_module,
             "DATABASE_URL": database_url,
             "RUNTIME_BACKGROUND": "1",
             "REDIS_KEY_PREFIX": settings.REDIS_KEY_PREFIX,
