@@ -41,12 +41,8 @@ def suite_dsn(**parameters: Any) -> str:
 def add_suite_server(*, name: str = "", **fields: Any) -> DatabaseServer:
     """A server row for the suite's cluster."""
     options = settings.DATABASES["default"]
-    server = DatabaseServer(
-        id=new_id(),
-        host=str(options.get("HOST") or "127.0.0.1"),
-        port=int(options.get("PORT") or 5432),
-        **{"version": _version(), **fields},
-    )
+    address = {"host": str(options.get("HOST") or "127.0.0.1"), "port": int(options.get("PORT") or 5432)}
+    server = DatabaseServer(id=new_id(), **{"version": _version(), **address, **fields})
     server.name = name or f"suite-{server.pk.hex[-8:]}"
     server.admin_dsn = seal_dsn(server.pk, fields.get("admin_dsn") or suite_dsn())
     server.save(force_insert=True)
@@ -88,8 +84,9 @@ def forget_step(operation: Operation, name: str) -> None:
 
 def connect_as_login(database: WorkspaceDatabase, **parameters: Any) -> psycopg.Connection[Any]:
     """The workspace's published login in its own database, as its clients come in; in autocommit mode."""
-
     told = {
+        "host": database.server.host,
+        "port": database.server.port,
         "dbname": database.name,
         "user": database.login(database.active_login),
         "password": open_password(database),
