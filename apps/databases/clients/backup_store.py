@@ -66,13 +66,15 @@ def delete_file(name: str) -> None:
 
 
 def delete_folder(folder: str) -> None:
-    """Delete all files in a folder, half-written ones too. Safe to repeat. Raises StorageUnavailable."""
+    """Delete all that is in a folder, half-written files too. Safe to repeat. Raises StorageUnavailable."""
     with _explained():
         storage = store()
         try:
-            names = storage.listdir(folder)[1]
+            folders, names = storage.listdir(folder)
         except FileNotFoundError:
-            names = []
+            folders, names = [], []
+        for name in folders:
+            delete_folder(f"{folder}/{name}")
         for name in names:
             storage.delete(f"{folder}/{name}")
         if hasattr(storage, "delete_parts"):

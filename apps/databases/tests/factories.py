@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -51,17 +51,22 @@ def add_suite_server(*, name: str = "", **fields: Any) -> DatabaseServer:
 
 def provision(workspace: Any, **fields: Any) -> WorkspaceDatabase:
     """A ready database of the workspace, really made by the steps of its operation, in this process."""
-    with transaction.atomic():
-        operation = create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
-        # Where a real worker is about, it leaves this one alone.
-        Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
-    run_steps(operation)
+    operation = run_at_once(lambda: create_database(workspace=workspace, actor=SYSTEM, now=timezone.now()))
     Operation.objects.filter(pk=operation.pk).delete()
     WorkspaceDatabase.objects.filter(pk=operation.target_id).update(**fields)
     database: WorkspaceDatabase = WorkspaceDatabase.objects.select_related("server", "workspace").get(
         pk=operation.target_id
     )
     return database
+
+
+def run_at_once(ask: Callable[[], Operation]) -> Operation:
+    """Run the steps of the operation that ``ask`` asks for in this process, whether a real worker is about or not."""
+    with transaction.atomic():
+        operation = ask()
+        Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    run_steps(operation)
+    return operation
 
 
 def run_steps(operation: Operation, *, until: str | None = None) -> None:

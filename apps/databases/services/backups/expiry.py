@@ -12,6 +12,7 @@ from django.db import transaction
 from apps.common.errors import Unavailable
 from apps.databases.clients.backup_store import delete_folder
 from apps.databases.models import Backup, BackupSchedule, WorkspaceDatabase
+from apps.databases.services.backups.files import folder_of
 from apps.databases.services.backups.taking import save_manifest
 from apps.databases.states import USABLE, BackupStatus, DatabaseStatus
 from apps.operations.selectors.pending import pending_operations
@@ -101,12 +102,11 @@ def delete_files(*, now: datetime) -> int:
 
 
 def purge_backups(*, workspace_id: UUID) -> None:
-    """Delete all files of a workspace that is being purged, then the rows. Safe to repeat.
+    """Delete all files of a workspace that is being purged, those that no row names too, then the rows. Safe to repeat.
 
     Raises StorageUnavailable."""
-    for backup in Backup.objects.of_workspace(workspace_id):
-        if backup.deleted_at is None:
-            delete_folder(backup.storage_key)
+    for database_id in WorkspaceDatabase.objects.of_workspace(workspace_id).values_list("pk", flat=True):
+        delete_folder(folder_of(database_id))
     Backup.objects.of_workspace(workspace_id).delete()
 
 
