@@ -149,6 +149,8 @@ class Purge(DatabaseScenario):
 
     def _close(self, now: Any) -> None:
         close_workspace(workspace_id=self.workspace.pk, actor=SYSTEM, now=now)
+        # The database is closed by an operation of its own; a purge that met it would wait for its end.
+        self.await_worker(self.requested("databases.admit", self.database.pk))
         settle_closing_workspaces(now=now)
         Workspace.objects.filter(pk=self.workspace.pk).update(purge_after=now - timedelta(seconds=1))
         Event.objects.filter(workspace_id=self.workspace.pk).update(relayed_at=now)
