@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import zstandard
 from django.db import connection
+from django.utils import timezone
 
 from apps.archives.errors import ArchiveBroken, ArchiveTooLarge
 from apps.archives.services.containers import read_members
@@ -177,6 +179,15 @@ def test_values_that_the_tables_take_and_nobody_can_read(
     error = refused(api, forged(archive, table=table, rows=field(column_of(archive, table, column), value)))
     assert error["code"] == "archive_refused"
     assert column in error["detail"]
+
+
+def test_a_trail_tells_of_nothing_that_is_still_to_come(api: Any, archive: bytes) -> None:
+    """It would look like what was done here, after the import."""
+    at = column_of(archive, "audit_auditevent", "at")
+    tomorrow = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%d 12:00:00+00").encode()
+    error = refused(api, forged(archive, table="audit_auditevent", rows=field(at, tomorrow)))
+    assert error["code"] == "archive_refused"
+    assert "still to come" in error["detail"]
 
 
 def test_a_version_whose_definition_is_not_valid(api: Any, archive: bytes) -> None:
