@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+import structlog
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
 from apps.databases.errors import BackupFileMissing, StorageFull, StorageUnavailable
+
+log = structlog.get_logger(__name__)
 
 _MISSING = frozenset({"404", "NoSuchKey"})
 
@@ -90,10 +93,16 @@ def _explained() -> Iterator[None]:
     except ClientError as error:
         if str(error.response.get("Error", {}).get("Code")) in _MISSING:
             raise BackupFileMissing from error
-        raise StorageUnavailable(f"The storage of backups refused: {error}"[:300]) from error
+        raise _unavailable("The storage of backups refused.", error) from error
     except (BotoCoreError, Boto3Error) as error:
-        raise StorageUnavailable(f"The storage of backups doesn't answer: {error}"[:300]) from error
+        raise _unavailable(StorageUnavailable.detail, error) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull from error
-        raise StorageUnavailable(f"The storage of backups failed: {error.strerror or error}"[:300]) from error
+        raise _unavailable("The storage of backups failed.", error) from error
+
+
+def _unavailable(sentence: str, error: Exception) -> StorageUnavailable:
+    """Members read the sentence in their operations; where the storage is and what it said stands in the log."""
+    log.warning("backup_storage_fails", error=str(error)[:500], kind=type(error).__name__)
+    return StorageUnavailable(sentence)
