@@ -54,7 +54,7 @@ class Place:
         return path
 
     def load(self, path: Path, watch: Any = lambda _tables: None, *, limit: timedelta = timedelta(minutes=1)) -> None:
-        create_closed_database(self.server, name=self.fresh, like=self.name)
+        create_closed_database(self.server, name=self.fresh, like=self.name, enter=self.terms.enter)
         with loader_login(self.server, name=self.login, database=self.fresh, jobs=2, terms=self.terms) as password:
             info = psycopg.conninfo.conninfo_to_dict(address(self.fresh))
             load_dump(
@@ -182,7 +182,7 @@ def test_fault_55_login_that_came_to_own_things_is_dropped_and_the_owner_has_the
 
 
 def test_login_that_a_dead_worker_left_is_dropped_with_its_sessions_and_what_names_it(place: Place) -> None:
-    create_closed_database(place.server, name=place.fresh, like=place.name)
+    create_closed_database(place.server, name=place.fresh, like=place.name, enter=place.terms.enter)
     left = loader_login(place.server, name=place.login, database=place.fresh, jobs=2, terms=place.terms)
     with left as password, psycopg.connect(address(place.fresh), user=place.login, password=password) as session:
         # Another database, of this workspace or of another one, may name it too.
