@@ -12,6 +12,8 @@ from psycopg import conninfo
 
 from apps.databases.errors import LoginRefused, ServerUnavailable
 
+_FOR_PROGRAMS = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "TZ")
+
 #: libpq's parameter → its environment variable (PostgreSQL 15, section 34.15).
 _VARIABLES = {
     "host": "PGHOST",
@@ -66,9 +68,10 @@ def environment_of(dsn: str, *, connect_timeout: timedelta, **parameters: Any) -
     return {_VARIABLES[name]: str(value) for name, value in merged.items() if name in _VARIABLES and value is not None}
 
 
-def without_libpq(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what libpq would read from it."""
-    return {name: value for name, value in environment.items() if not name.startswith("PG")}
+def environment_for_programs(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a program of PostgreSQL needs of ours. It reads what workspaces wrote: neither the platform's secrets nor
+    what libpq would take for its own are handed to it."""
+    return {name: environment[name] for name in _FOR_PROGRAMS if name in environment}
 
 
 def make_verifier(connection: psycopg.Connection[Any], *, login: str, password: str) -> str:
