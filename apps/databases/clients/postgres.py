@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, errors, sql
 
 from apps.databases.errors import LoginRefused, ServerUnavailable
+
+#: Seconds between tries to change a row of the catalog that somebody else is changing.
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 _FOR_PROGRAMS = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "TZ")
 
@@ -92,3 +96,19 @@ def _explain(error: psycopg.OperationalError) -> ServerUnavailable | LoginRefuse
         sentence = said.rpartition("FATAL:")[2].strip().splitlines()[0]
         return LoginRefused(f"The server refused the connection: {sentence}"[:300])
     return ServerUnavailable()
+
+
+def change_catalog(connection: psycopg.Connection[Any], statement: sql.Composable) -> None:
+    """Run a statement that changes what the whole server has rows for (a role, a database, rights on it).
+
+    PostgreSQL refuses it when another session changes the same row at that moment ("tuple concurrently updated", an
+    internal error); it is run again then, up to about two seconds. The connection is in autocommit mode.
+    """
+    for pause in _PAUSES:
+        try:
+            connection.execute(statement)
+        except errors.InternalError_:
+            time.sleep(pause)
+        else:
+            return
+    connection.execute(statement)

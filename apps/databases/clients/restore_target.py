@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from apps.databases.clients.closing import close_catalogs
+from apps.databases.clients.postgres import change_catalog
 from apps.databases.clients.roles import RoleNames, Server, revoke_everywhere
 
 
@@ -56,8 +57,9 @@ def names_beginning_with(server: psycopg.Connection[Any], stem: str) -> list[str
 
 def limit_connections(server: psycopg.Connection[Any], name: str, connections: int) -> None:
     """Let at most so many sessions of others than superusers into the database; -1 is no limit."""
-    server.execute(
-        sql.SQL("ALTER DATABASE {} WITH CONNECTION LIMIT {}").format(sql.Identifier(name), sql.Literal(connections))
+    change_catalog(
+        server,
+        sql.SQL("ALTER DATABASE {} WITH CONNECTION LIMIT {}").format(sql.Identifier(name), sql.Literal(connections)),
     )
 
 

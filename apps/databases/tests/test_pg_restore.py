@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,9 +13,11 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from apps.databases.clients.loaders import LoaderTerms, drop_loaders, loader_login
 from apps.databases.clients.pg_restore import load_dump
+from apps.databases.clients.postgres import change_catalog
 from apps.databases.clients.restore_target import create_closed_database, drop_database, names_beginning_with
 from apps.databases.errors import DumpNotRestorable
 from apps.databases.tests.test_swap import address
@@ -192,6 +195,20 @@ def test_login_that_a_dead_worker_left_is_dropped_with_its_sessions_and_what_nam
         with pytest.raises(psycopg.OperationalError):
             session.execute("SELECT 1")
         assert place.ask(f"SELECT count(*) FROM pg_roles WHERE rolname = '{place.login}'") == [(0,)]
+
+
+def test_a_right_is_changed_though_another_session_changes_the_same_row(place: Place) -> None:
+    grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+        sql.Identifier(place.name), sql.Identifier(place.owner)
+    )
+    with psycopg.connect(address("postgres")) as other:
+        other.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(place.name)))
+        ending = threading.Timer(0.3, other.commit)
+        ending.start()
+        change_catalog(place.server, grant)
+        ending.join()
+    allowed = "SELECT has_database_privilege(%s, %s, 'CONNECT')"
+    assert place.server.execute(allowed, [place.owner, place.name]).fetchone() == (True,)
 
 
 def test_whoever_ends_a_load_ends_what_it_runs_on_the_server(place: Place, tmp_path: Path) -> None:
