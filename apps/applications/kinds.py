@@ -28,4 +28,5 @@ leave_out("applications_accesspolicy", "password_hash", why="A password of an ap
 leave_out("applications_accesspolicy", "link_token", why="Whoever has the link gets in; make a new one.")
 check_rows("applications_app", archived_rows.check_app)
 check_rows("applications_appversion", archived_rows.check_version)
+check_rows("applications_release", archived_rows.check_release)
 check_rows("applications_accesspolicy", archived_rows.check_policy)

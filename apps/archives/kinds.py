@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from apps.archives.services import exports, imports
-from apps.archives.services.forgetting import discard_exports
+from apps.archives.services.forgetting import discard_archives
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
 from apps.secrets.services import declare_sealed_field
@@ -42,6 +42,6 @@ register_kind(
     on_canceled=imports.give_up_import,
     on_retried=imports.take_up_import,
 )
-register_purge_step("archives", "Deleting what was exported.", lambda workspace: discard_exports(workspace.id))
+register_purge_step("archives", "Deleting its archives.", lambda workspace: discard_archives(workspace.id))
 declare_sealed_field("archives.WorkspaceExport", "sealed_key", bound_field="archive")
 declare_sealed_field("archives.WorkspaceImport", "sealed_key", bound_field="archive")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.db import connection, transaction
@@ -25,6 +26,8 @@ _WRITTEN_SO = (
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPED = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 
+#: A day inside of what Python's datetime holds, so that no time zone leads out of it.
+_FIRST_MOMENT, _LAST_MOMENT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|[^",{}\\]+', re.DOTALL)
 
 
@@ -78,6 +81,29 @@ def copy_in(schema_name: str, table: TableShape, pieces: Iterable[bytes]) -> Non
     ):
         for piece in pieces:
             copy.write(piece)
+
+
+def implausible_column(schema_name: str, table: TableShape) -> str | None:
+    """A column with a value that its type allows and no program of ours writes, or None: a moment that Python has none
+    for (``infinity``, the years before Christ), a text that isn't among the choices, JSON that isn't an object.
+
+    Reads the table once. In the caller's transaction.
+    """
+    rules: list[tuple[str, str, list[Any]]] = [
+        *((name, "{} BETWEEN %s AND %s", [_FIRST_MOMENT, _LAST_MOMENT]) for name in table.moments),
+        *((name, "jsonb_typeof({}) = 'object'", []) for name in table.objects),
+        *((name, "{} = ANY(%s)", [list(texts)]) for name, texts in table.choices),
+    ]
+    if not rules:
+        return None
+    holds = ", ".join(f"bool_and({rule.format(_quoted(name))})" for name, rule, _ in rules)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {holds} FROM {_named(schema_name, table.name)}",  # noqa: S608
+            [value for _, _, values in rules for value in values],
+        )
+        found = cursor.fetchone()
+    return next((name for (name, _, _), held in zip(rules, found, strict=True) if held is False), None)
 
 
 def analyze(schema_name: str, tables: Iterable[str]) -> None:

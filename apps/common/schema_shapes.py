@@ -19,11 +19,18 @@ from apps.common.schema_migration import Key, Release, UnknownMigrations, presen
 
 @dataclass(frozen=True, slots=True)
 class TableShape:
-    """One table: its columns in order, and those of its primary key."""
+    """One table: its columns in order, and those of its primary key.
+
+    What PostgreSQL would keep in some columns and no program of ours writes is told by the rest: ``moments`` are points
+    in time, ``objects`` are JSON objects, ``choices`` hold one of these texts.
+    """
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    moments: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,18 @@ def _has_table(model: type[models.Model]) -> bool:
 
 
 def _table(model: type[models.Model]) -> TableShape:
-    columns = [str(field.column) for field in model._meta.concrete_fields]
-    key = [str(field.column) for field in model._meta.concrete_fields if field.primary_key]
-    return TableShape(model._meta.db_table, tuple(columns), tuple(key))
+    fields = model._meta.concrete_fields
+    return TableShape(
+        model._meta.db_table,
+        columns=tuple(str(field.column) for field in fields),
+        key=tuple(str(field.column) for field in fields if field.primary_key),
+        moments=tuple(str(field.column) for field in fields if isinstance(field, models.DateTimeField)),
+        objects=tuple(
+            str(field.column) for field in fields if isinstance(field, models.JSONField) and field.default is dict
+        ),
+        choices=tuple(
+            (str(field.column), (*(str(value) for value, _ in field.flatchoices), *([""] if field.blank else [])))
+            for field in fields
+            if field.choices
+        ),
+    )

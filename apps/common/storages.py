@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ class AtomicFileSystemStorage(FileSystemStorage):
             part.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+    def delete_parts_of(self, name: str) -> None:
+        """Delete what killed processes left half-written of one file. Nobody may be writing it."""
+        target = Path(self.path(name))
+        for part in target.parent.glob(f".{escape(target.name)}.*{_PART}"):
+            part.unlink(missing_ok=True)
 
     def _make_folder(self, folder: Path) -> None:
         mode = self.directory_permissions_mode or 0o777

@@ -183,6 +183,13 @@ class BackupNotUsable(Conflict):
     code = "backup_not_usable"
 
 
+class LargeObjectsThere(Conflict):
+    """The database has large objects, which a proof can't compare. A workspace can't make any."""
+
+    code = "large_objects_there"
+    detail = "The database has large objects, which can't be backed up. An operator has made them; move or unlink them."
+
+
 class NoRoomForDump(Unavailable):
     """The temporary file of a restore can't be written; tried again."""
 

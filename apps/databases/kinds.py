@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.common.metering import declare_gauge
 from apps.databases.selectors.databases import count_databases, used_bytes
-from apps.databases.services import deletion, migration_steps, provisioning, rotation
+from apps.databases.services import deletion, forgetting, migration_steps, provisioning, rotation
 from apps.databases.services.backups import expiry, proving
 from apps.databases.services.backups import steps as backups
 from apps.databases.services.backups.requests import stored_bytes
@@ -154,15 +154,21 @@ register_kind(
         Step("record", proving.record_step, "Writing down what was found.", cancelable=False),
     ],
 )
+# In this order: a database that isn't there any more has no backup made of it.
+register_purge_step(
+    "databases",
+    "Deleting the workspace's database.",
+    lambda workspace: deletion.purge_databases(workspace_id=workspace.id, now=timezone.now()),
+)
 register_purge_step(
     "backups",
     "Deleting the backups of the workspace's database.",
     lambda workspace: expiry.purge_backups(workspace_id=workspace.id),
 )
 register_purge_step(
-    "databases",
-    "Deleting the workspace's database.",
-    lambda workspace: deletion.purge_databases(workspace_id=workspace.id, now=timezone.now()),
+    "database_records",
+    "Deleting what was written down about the workspace's database.",
+    lambda workspace: forgetting.forget_databases_of(workspace.id),
 )
 
 for name, title, steps in (

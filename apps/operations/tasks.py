@@ -11,7 +11,7 @@ from celery.signals import worker_init, worker_shutting_down
 from django.utils import timezone
 
 from apps.operations.services.engine import run_next
-from apps.operations.services.retention import forget_finished_operations
+from apps.operations.services.retention import forget_finished_operations, forget_idle_turns
 from apps.operations.services.stopping import ask_to_stop, forget_to_stop
 from apps.operations.services.sweep import sweep_operations
 from apps.operations.services.tallies import fold_tallies
@@ -42,6 +42,7 @@ def sweep() -> None:
 @shared_task(name="operations.forget_finished")
 def forget_finished() -> None:
     forget_finished_operations(now=timezone.now())
+    forget_idle_turns()
 
 
 @shared_task(name="operations.fold_tallies")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import caches
@@ -90,6 +91,11 @@ def delete_old_decisions(*, now: datetime) -> int:
     """Forget the decisions that are older than ``DECISION_RETENTION``; returns how many."""
     old = Decision.objects.made_before(now - settings.DECISION_RETENTION).order_by("at")
     return forget_in_batches("access.decisions", lambda limit: delete_some(old, limit)).count
+
+
+def forget_decisions_of(workspace_id: UUID) -> int:
+    """Delete the refusals in a workspace that is purged, before their time; returns how many."""
+    return int(Decision.objects.filter(workspace_id=workspace_id).delete()[0])
 
 
 def _once_a_minute(actor: Actor, record: Callable[[], str]) -> str:

@@ -11,6 +11,7 @@ from apps.applications.definitions.actions import without_pins
 from apps.applications.definitions.validation import validate_definition
 from apps.applications.models import AccessPolicy
 from apps.applications.services.access_policies import policy_errors
+from apps.common.actors import Actor
 from apps.common.archiving import Row
 from apps.common.canonical_json import JsonTooLarge, MalformedJson, digest, loads
 from apps.common.errors import InvalidInput
@@ -21,6 +22,7 @@ from apps.workflows.definitions import validate_workflow
 
 #: A version holds, beside its draft, every workflow that it names.
 _VERSION_MAX_BYTES = 32 * settings.DEFINITION_MAX_BYTES
+_ACTOR_MAX_BYTES = 10_000
 
 
 def check_app(row: Row) -> str | None:
@@ -46,7 +48,12 @@ def check_version(row: Row) -> str | None:
         return "its definition is no object."
     if digest(definition) != row["digest"]:
         return "its digest isn't its definition's."
-    return _definition_error(definition)
+    return _definition_error(definition) or _actor_error(row["created_by"])
+
+
+def check_release(row: Row) -> str | None:
+    """Released by somebody."""
+    return _actor_error(row["actor"])
 
 
 def check_policy(row: Row) -> str | None:
@@ -62,6 +69,15 @@ def check_policy(row: Row) -> str | None:
         return "there is no such audience."
     errors = policy_errors(given)
     return errors[0].detail if errors else None
+
+
+def _actor_error(text: str | None) -> str | None:
+    try:
+        kept: Any = loads(text or "", max_bytes=_ACTOR_MAX_BYTES)
+        Actor.from_json(kept)
+    except (JsonTooLarge, MalformedJson, AttributeError, KeyError, TypeError, ValueError):
+        return "whoever made it is nobody."
+    return None if "id" in kept and isinstance(kept.get("name"), str) else "whoever made it has no name."
 
 
 def _definition_error(definition: Mapping[str, Any]) -> str | None:

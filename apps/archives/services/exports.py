@@ -13,7 +13,7 @@ from django.db import transaction
 from apps.archives.errors import ExportGone, ExportNotFound, ExportNotReady
 from apps.archives.models import WorkspaceExport
 from apps.archives.services.reading import check_archive
-from apps.archives.services.storing import discard, opened, read_stored, sealing_writer, spool, store
+from apps.archives.services.storing import discard, export_name, opened, read_stored, sealing_writer, spool, store
 from apps.archives.services.writing import SchemaMoved, write_archive
 from apps.archives.states import ExportStatus
 from apps.audit.services import Target, record_act_in
@@ -125,7 +125,7 @@ def write_step(context: StepContext) -> dict[str, Any]:
             except SchemaMoved as error:
                 raise Unavailable("This workspace is being brought to a new release.") from error
         context.require_lease()
-        name = store(file, f"exports/{export.pk}.tar.zst.sealed")
+        name = store(file, export_name(export))
     WorkspaceExport.objects.filter(pk=export.pk, status=ExportStatus.MAKING).update(
         storage_name=name,
         sealed_key=sealed.sealed_key,

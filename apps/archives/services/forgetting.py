@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.archives.models import WorkspaceExport, WorkspaceImport
-from apps.archives.services.storing import discard, stray_files
+from apps.archives.models import StoredArchive, WorkspaceExport, WorkspaceImport
+from apps.archives.services.storing import discard, export_name, stray_files
 from apps.archives.states import ExportStatus, ImportStatus
 
 #: A file without a row may be one whose row is about to be committed.
@@ -26,11 +26,20 @@ def expire_archives(*, now: datetime) -> int:
     return expired
 
 
-def discard_exports(workspace_id: UUID) -> None:
-    """Delete what was exported of a workspace, with the workspace. Safe to repeat."""
-    for export in WorkspaceExport.objects.of_workspace(workspace_id):
-        discard(export.storage_name)
-    WorkspaceExport.objects.of_workspace(workspace_id).delete()
+def discard_archives(workspace_id: UUID) -> None:
+    """Delete what was exported of a workspace, with the workspace, and what it was imported from. Safe to repeat.
+
+    Also what an export that was given up has stored without coming to write it down.
+    """
+    exports = WorkspaceExport.objects.of_workspace(workspace_id)
+    imports = WorkspaceImport.objects.filter(workspace_id=workspace_id)
+    stored: list[StoredArchive] = [*exports, *imports]
+    for row in stored:
+        discard(row.storage_name)
+    for export in exports:
+        discard(export_name(export))
+    exports.delete()
+    imports.delete()
 
 
 def _expire(due: Any, status: str) -> int:

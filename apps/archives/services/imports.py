@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, Any
 from uuid import UUID
 
@@ -18,12 +18,13 @@ from apps.archives.services.loading import load_archive, require_upgrade
 from apps.archives.services.reading import CheckedArchive, check_archive, check_rows
 from apps.archives.services.storing import discard, read_stored, store
 from apps.archives.states import ImportStatus
+from apps.audit.selectors.trail import acts_of_workspace
 from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.errors import InvalidInput
 from apps.common.ids import new_id
 from apps.common.names import check_name
-from apps.common.tenancy import enter_public, schema_for
+from apps.common.tenancy import SchemaRef, enter, enter_public, schema_for
 from apps.operations.errors import StepFailed
 from apps.operations.services.kinds import StepContext
 from apps.operations.services.requests import request_operation
@@ -36,6 +37,8 @@ from apps.workspaces.services.adoption import (
 )
 
 _REPORTED_ROWS = 50_000
+#: By how much another installation's clock may be ahead of ours.
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ def load_step(context: StepContext) -> dict[str, Any]:
             between=context.require_lease,
         )
         context.require_lease()
+        _require_past_acts(schema_name, now=context.clock())
         workspace = adopt_workspace(
             identity=Identity(row.workspace_id, schema_name),
             fingerprint=fingerprint,
@@ -199,6 +203,14 @@ def _import_of(context: StepContext, *, done_is_fine: bool = False) -> Workspace
         raise StepFailed("The archive of this import was deleted. Bring it again.", code="import_expired")
     row: WorkspaceImport = found
     return row
+
+
+def _require_past_acts(schema_name: str, *, now: datetime) -> None:
+    """What the trail says of before the import was told by the archive, and the import's own act divides it from what
+    was done here: nothing that was told may stand behind that. Raises ArchiveRefused."""
+    with enter(SchemaRef(schema_name)):
+        if acts_of_workspace().filter(at__gt=now + _CLOCKS_DIFFER).exists():
+            raise ArchiveRefused("The archive's trail tells of acts that are still to come.")
 
 
 def _portrait_in(archive: CheckedArchive, row: WorkspaceImport) -> Portrait:

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, connection
 
-from apps.archives.errors import ArchiveBroken, ArchiveForeign
+from apps.archives.errors import ArchiveBroken, ArchiveForeign, ArchiveRefused
 from apps.archives.services.containers import Source
 from apps.archives.services.reading import CheckedArchive, tables_of
-from apps.common.row_copies import analyze, copy_in, copy_out, loading
+from apps.common.row_copies import analyze, copy_in, copy_out, implausible_column, loading
 from apps.common.schema_migration import Upgrade, migrate_in_earnest, plan_upgrade, present_release
 from apps.common.schema_shapes import create_schema_at
 
@@ -28,7 +28,7 @@ def load_archive(
 
     In the caller's transaction; returns the fingerprint that it stands at then. ``read`` calls back with the archive's
     bytes; ``between`` is called before each part, to stop a worker that is too late. Raises ArchiveBroken for rows that
-    the tables refuse or that read differently once they are loaded.
+    the tables refuse or that read differently once they are loaded, ArchiveRefused for values that none can have.
     """
     create_schema_at(schema_name, archive.manifest.migrations)
     with _refusals_explained(), loading():
@@ -72,6 +72,9 @@ def _prove(archive: CheckedArchive, schema_name: str) -> None:
             rows += piece.count(b"\n")
         if (rows, digest.hexdigest()) != said[table.name]:
             raise ArchiveBroken(f"The table {table.name} reads differently once it is loaded.")
+        column = implausible_column(schema_name, table)
+        if column is not None:
+            raise ArchiveRefused(f"A row of {table.name} has a {column} that none can have.")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from django.core.files import File
 from django.core.files.storage import Storage, storages
 
 from apps.archives.errors import ArchiveBroken
-from apps.archives.models import StoredArchive
+from apps.archives.models import StoredArchive, WorkspaceExport
 from apps.secrets.errors import SealBroken
 from apps.secrets.services import SealedReader, SealedWriter, open_stream
 
@@ -43,16 +43,24 @@ def sealing_writer(target: IO[bytes], *, model: str, key: str) -> SealedWriter:
 
 def store(file: IO[bytes], name: str) -> str:
     """Keep ``file`` under ``name``, instead of what an interrupted attempt left there; returns the storage's name."""
+    discard(name)
     storage = archive_storage()
-    storage.delete(name)
     file.seek(0)
     return str(storage.save(name, File(file, name=name)))
 
 
+def export_name(export: WorkspaceExport) -> str:
+    """Under which name an export's archive is kept, whichever attempt has made it."""
+    return f"exports/{export.pk}.tar.zst.sealed"
+
+
 def discard(name: str) -> None:
-    """Delete a file; no error when it is gone."""
+    """Delete a file, and what killed processes left of it half-written; no error when it is gone."""
     if name:
-        archive_storage().delete(name)
+        storage = archive_storage()
+        storage.delete(name)
+        if hasattr(storage, "delete_parts_of"):
+            storage.delete_parts_of(name)
 
 
 @contextmanager

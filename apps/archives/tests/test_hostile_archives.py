@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import zstandard
 from django.db import connection
+from django.utils import timezone
 
 from apps.archives.errors import ArchiveBroken, ArchiveTooLarge
 from apps.archives.services.containers import read_members
@@ -137,6 +139,11 @@ def column_of(archive: bytes, table: str, column: str) -> int:
         ("applications_app", "slug", b"../admin", "slug"),
         ("applications_app", "draft", b"[" * 5000, "draft"),
         ("applications_appversion", "digest", b"0" * 64, "digest"),
+        ("applications_appversion", "created_by", b"{}", "nobody"),
+        ("applications_release", "actor", b"{}", "nobody"),
+        ("applications_release", "actor", b'{"id": [1], "kind": "user"}', "nobody"),
+        ("applications_release", "actor", b'{"kind": "user", "name": 1}', "no name"),
+        ("applications_release", "actor", b'{"id": null, "kind": "system"}', "no name"),
         ("applications_accesspolicy", "password_hash", b"pbkdf2_sha256$999999999$x$y", "password_hash"),
         ("applications_accesspolicy", "link_token", b"mine", "link_token"),
         ("applications_accesspolicy", "app_limit", b"2000000000", "Choose"),
@@ -150,6 +157,37 @@ def test_rows_that_no_service_would_write(
     error = refused(api, forged(archive, table=table, rows=field(column_of(archive, table, column), value)))
     assert error["code"] == "archive_refused"
     assert says in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("applications_app", "created_at", b"infinity"),
+        ("applications_app", "updated_at", b"0044-03-15 12:00:00+00 BC"),
+        ("applications_app", "status", b"weird"),
+        ("applications_app", "origin", b""),
+        ("applications_release", "at", b"-infinity"),
+        ("applications_release", "kind", b"weird"),
+        ("audit_auditevent", "at", b"10000-01-01 00:00:00+00"),
+        ("audit_auditevent", "changes", b"[]"),
+    ],
+)
+def test_values_that_the_tables_take_and_nobody_can_read(
+    api: Any, archive: bytes, table: str, column: str, value: bytes
+) -> None:
+    """Each of them would be a fault of the server, again and again, wherever the row is shown."""
+    error = refused(api, forged(archive, table=table, rows=field(column_of(archive, table, column), value)))
+    assert error["code"] == "archive_refused"
+    assert column in error["detail"]
+
+
+def test_a_trail_tells_of_nothing_that_is_still_to_come(api: Any, archive: bytes) -> None:
+    """It would look like what was done here, after the import."""
+    at = column_of(archive, "audit_auditevent", "at")
+    tomorrow = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%d 12:00:00+00").encode()
+    error = refused(api, forged(archive, table="audit_auditevent", rows=field(at, tomorrow)))
+    assert error["code"] == "archive_refused"
+    assert "still to come" in error["detail"]
 
 
 def test_a_version_whose_definition_is_not_valid(api: Any, archive: bytes) -> None:

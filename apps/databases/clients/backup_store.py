@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+import structlog
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 
 from apps.databases.errors import BackupFileMissing, StorageFull, StorageUnavailable
+
+log = structlog.get_logger(__name__)
 
 _MISSING = frozenset({"404", "NoSuchKey"})
 
@@ -66,13 +69,15 @@ def delete_file(name: str) -> None:
 
 
 def delete_folder(folder: str) -> None:
-    """Delete all files in a folder, half-written ones too. Safe to repeat. Raises StorageUnavailable."""
+    """Delete all that is in a folder, half-written files too. Safe to repeat. Raises StorageUnavailable."""
     with _explained():
         storage = store()
         try:
-            names = storage.listdir(folder)[1]
+            folders, names = storage.listdir(folder)
         except FileNotFoundError:
-            names = []
+            folders, names = [], []
+        for name in folders:
+            delete_folder(f"{folder}/{name}")
         for name in names:
             storage.delete(f"{folder}/{name}")
         if hasattr(storage, "delete_parts"):
@@ -88,10 +93,16 @@ def _explained() -> Iterator[None]:
     except ClientError as error:
         if str(error.response.get("Error", {}).get("Code")) in _MISSING:
             raise BackupFileMissing from error
-        raise StorageUnavailable(f"The storage of backups refused: {error}"[:300]) from error
+        raise _unavailable("The storage of backups refused.", error) from error
     except (BotoCoreError, Boto3Error) as error:
-        raise StorageUnavailable(f"The storage of backups doesn't answer: {error}"[:300]) from error
+        raise _unavailable(StorageUnavailable.detail, error) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull from error
-        raise StorageUnavailable(f"The storage of backups failed: {error.strerror or error}"[:300]) from error
+        raise _unavailable("The storage of backups failed.", error) from error
+
+
+def _unavailable(sentence: str, error: Exception) -> StorageUnavailable:
+    """Members read the sentence in their operations; where the storage is and what it said stands in the log."""
+    log.warning("backup_storage_fails", error=str(error)[:500], kind=type(error).__name__)
+    return StorageUnavailable(sentence)

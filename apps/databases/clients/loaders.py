@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from apps.databases.clients.postgres import make_verifier
+from apps.databases.clients.postgres import change_catalog, make_verifier
 from apps.databases.clients.restore_target import limit_connections
 from apps.databases.clients.roles import databases_naming, shut_logins
 
@@ -52,13 +52,13 @@ def loader_login(server: Server, *, name: str, database: str, jobs: int, terms: 
         sql.SQL("CREATE ROLE {} LOGIN NOINHERIT PASSWORD {} IN ROLE {}").format(login, sql.Literal(verifier), role)
     )
     try:
-        server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(target, login))
-        server.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(target, role))
+        change_catalog(server, sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(target, login))
+        change_catalog(server, sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(target, role))
         limit_connections(server, database, jobs + _SPARE)
         yield password
     finally:
         limit_connections(server, database, 0)
-        server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(target, role))
+        change_catalog(server, sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(target, role))
         _drop_login(server, name, terms)
 
 
@@ -84,10 +84,10 @@ def _drop_login(server: Server, name: str, terms: LoaderTerms) -> None:
     for database in databases_naming(server, name):
         with terms.enter(database) as inside:
             _release(inside, login, terms)
-    server.execute(sql.SQL("DROP ROLE {}").format(login))
+    change_catalog(server, sql.SQL("DROP ROLE {}").format(login))
 
 
 def _release(inside: Server, login: sql.Identifier, terms: LoaderTerms) -> None:
     """Give the owner what the login has made here, and take back what was granted to it."""
-    inside.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, sql.Identifier(terms.owner)))
-    inside.execute(sql.SQL("DROP OWNED BY {}").format(login))
+    change_catalog(inside, sql.SQL("REASSIGN OWNED BY {} TO {}").format(login, sql.Identifier(terms.owner)))
+    change_catalog(inside, sql.SQL("DROP OWNED BY {}").format(login))

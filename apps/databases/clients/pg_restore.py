@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
-from apps.databases.clients.postgres import without_libpq
+from apps.databases.clients.postgres import environment_for_programs
 from apps.databases.errors import DumpNotRestorable
 
 _LOOK = 0.02
@@ -64,7 +64,7 @@ def load_dump(
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(  # noqa: S603 - our own command, no shell
             command,
-            env={**without_libpq(os.environ), "LC_ALL": "C", **environment},
+            env={**environment_for_programs(os.environ), "LC_ALL": "C", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, errors, sql
 
 from apps.databases.errors import LoginRefused, ServerUnavailable
+
+#: Seconds between tries to change a row of the catalog that somebody else is changing.
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+
+_FOR_PROGRAMS = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "TZ")
 
 #: libpq's parameter → its environment variable (PostgreSQL 15, section 34.15).
 _VARIABLES = {
@@ -66,9 +72,10 @@ def environment_of(dsn: str, *, connect_timeout: timedelta, **parameters: Any) -
     return {_VARIABLES[name]: str(value) for name, value in merged.items() if name in _VARIABLES and value is not None}
 
 
-def without_libpq(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what libpq would read from it."""
-    return {name: value for name, value in environment.items() if not name.startswith("PG")}
+def environment_for_programs(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a program of PostgreSQL needs of ours. It reads what workspaces wrote: neither the platform's secrets nor
+    what libpq would take for its own are handed to it."""
+    return {name: environment[name] for name in _FOR_PROGRAMS if name in environment}
 
 
 def make_verifier(connection: psycopg.Connection[Any], *, login: str, password: str) -> str:
@@ -89,3 +96,19 @@ def _explain(error: psycopg.OperationalError) -> ServerUnavailable | LoginRefuse
         sentence = said.rpartition("FATAL:")[2].strip().splitlines()[0]
         return LoginRefused(f"The server refused the connection: {sentence}"[:300])
     return ServerUnavailable()
+
+
+def change_catalog(connection: psycopg.Connection[Any], statement: sql.Composable) -> None:
+    """Run a statement that changes what the whole server has rows for (a role, a database, rights on it).
+
+    PostgreSQL refuses it when another session changes the same row at that moment ("tuple concurrently updated", an
+    internal error); it is run again then, up to about two seconds. The connection is in autocommit mode.
+    """
+    for pause in _PAUSES:
+        try:
+            connection.execute(statement)
+        except errors.InternalError_:
+            time.sleep(pause)
+        else:
+            return
+    connection.execute(statement)

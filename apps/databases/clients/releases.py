@@ -7,15 +7,16 @@ closed by minor releases only, so a release that has one of them is not used:
   and the program are new enough (15.8, 16.4).
 - CVE-2025-8715: names of tables with line ends in them become statements when the dump is restored; CVE-2025-8714: so
   does what a superuser of the server makes up. Closed in the programs (15.14, 16.10, 17.6).
-- CVE-2026-6477: a server that was taken over writes past the memory of ``pg_dump``. Closed in the programs' libpq
-  (15.18, 16.14, 17.10, 18.4).
+
+What only a server that was taken over can do to its clients isn't asked for here: whoever has that, has its databases.
+Keep the newest minor release all the same (docs/operations/database-servers.md).
 """
 
 from __future__ import annotations
 
 #: Major version → the oldest minor one that is safe; those that aren't named are from their first release on.
 _SERVERS = {15: 8, 16: 4}
-_PROGRAMS = {15: 18, 16: 14, 17: 10, 18: 4}
+_PROGRAMS = {15: 14, 16: 10, 17: 6}
 
 
 def server_fault(version: int) -> str:
@@ -36,5 +37,5 @@ def is_safe_program(major: int, minor: int) -> bool:
 
 
 def safe_program(major: int) -> str:
-    """The oldest release of this major version of which they can be used, such as ``15.18``."""
+    """The oldest release of this major version of which they can be used, such as ``15.14``."""
     return f"{major}.{_PROGRAMS.get(major, 0)}"

@@ -6,18 +6,26 @@ autocommit mode to another database of the server.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from apps.databases.clients.roles import RoleNames, revoke_everywhere
+from apps.databases.clients.closing import close_catalogs
+from apps.databases.clients.postgres import change_catalog
+from apps.databases.clients.roles import RoleNames, Server, revoke_everywhere
 
 
-def create_closed_database(server: psycopg.Connection[Any], *, name: str, like: str) -> None:
+def create_closed_database(
+    server: psycopg.Connection[Any], *, name: str, like: str, enter: Callable[[str], AbstractContextManager[Server]]
+) -> None:
     """An empty database of this name with the encoding and the locale of ``like``, into which no login may.
 
-    One that an earlier attempt left under this name is dropped first.
+    One that an earlier attempt left under this name is dropped first. ``enter`` opens a superuser's connection to it:
+    what a live database closes (large objects, advisory locks, …) is closed before anything is loaded, because
+    functions of the workspace are run by loading.
     """
     row = server.execute(
         "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = %s", [like]
@@ -32,6 +40,8 @@ def create_closed_database(server: psycopg.Connection[Any], *, name: str, like: 
         ).format(sql.Identifier(name), encoding, collate, ctype)
     )
     server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    with enter(name) as inside:
+        close_catalogs(inside)
 
 
 def drop_database(server: psycopg.Connection[Any], name: str) -> None:
@@ -47,8 +57,9 @@ def names_beginning_with(server: psycopg.Connection[Any], stem: str) -> list[str
 
 def limit_connections(server: psycopg.Connection[Any], name: str, connections: int) -> None:
     """Let at most so many sessions of others than superusers into the database; -1 is no limit."""
-    server.execute(
-        sql.SQL("ALTER DATABASE {} WITH CONNECTION LIMIT {}").format(sql.Identifier(name), sql.Literal(connections))
+    change_catalog(
+        server,
+        sql.SQL("ALTER DATABASE {} WITH CONNECTION LIMIT {}").format(sql.Identifier(name), sql.Literal(connections)),
     )
 
 

@@ -18,6 +18,8 @@ from psycopg import IsolationLevel, sql
 
 from apps.databases.errors import DumpFailed
 
+#: Where the platform keeps the record of a database's migrations (apps/databases/clients/applied.py).
+PLATFORM_SCHEMA = "apprun"
 #: Built-in types whose own hash tells apart what their text does (numeric: but for zeros at the end).
 _NATIVE = (
     "bool bytea char date float4 float8 inet int2 int4 int8 interval jsonb macaddr name numeric oid text time "
@@ -101,6 +103,13 @@ def hash_rows(
         assert row is not None
         found.append(TableRows(schema, name, row[0], row[1]))
     return found
+
+
+def totals(tables: Iterable[TableRows]) -> dict[str, int]:
+    """``{tables, rows}`` as a workspace counts them: without what the platform keeps in its database. That is hashed
+    and compared as all the rest."""
+    own = [table for table in tables if table.schema != PLATFORM_SCHEMA]
+    return {"tables": len(own), "rows": sum(table.rows for table in own)}
 
 
 def differences(wanted: Iterable[Mapping[str, Any]], found: Iterable[TableRows]) -> list[str]:

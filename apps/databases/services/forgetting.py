@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 
 from apps.common.retention import delete_some, forget_in_batches
 from apps.common.tenancy import enter_public
-from apps.databases.models import Backup, KeptDatabase, MigrationRequest, Restore
+from apps.databases.models import Backup, KeptDatabase, MigrationRequest, Restore, WorkspaceDatabase
 from apps.databases.services.migration_requests import KIND as MIGRATE
 from apps.operations.selectors.pending import pending_of_kind
 
@@ -32,3 +33,12 @@ def forget_old_records(*, now: datetime) -> int:
         backups = Backup.objects.without_files_before(before).order_by("pk")
         count += forget_in_batches("databases.backups", lambda limit: delete_some(backups, limit)).count
     return count
+
+
+def forget_databases_of(workspace_id: UUID) -> int:
+    """Delete the rows of the databases that a purged workspace has had, with their schedules, migrations and restores;
+    returns how many. What was on the servers and in the storage is gone before.
+
+    Raises ProtectedError when a backup was written down at this moment: its files go first.
+    """
+    return int(WorkspaceDatabase.objects.of_workspace(workspace_id).delete()[0])

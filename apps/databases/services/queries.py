@@ -19,7 +19,7 @@ from apps.databases.models import WorkspaceDatabase
 from apps.databases.selectors.databases import ready_database
 from apps.databases.services.connections import runtime_transaction
 from apps.databases.services.space import over_limit
-from apps.databases.services.sql_text import BoundText, bind_names, split_statements
+from apps.databases.services.sql_text import BoundText, bind_names, split_statements, without_values
 
 _READS = frozenset({"select", "with", "values", "table", "explain", "show"})
 _WRITES = frozenset({"insert", "update", "delete", "merge", "truncate", "call"})
@@ -119,12 +119,12 @@ def _commit(connection: psycopg.Connection[Any]) -> None:
 def _audit(
     workspace: Any, database: WorkspaceDatabase, text: str, result: StatementResult, *, actor: Actor, now: datetime
 ) -> None:
-    """The statement, not the values: those are the rows' own."""
+    """The statement, not the values: those are the rows' own, and who may read the trail may not read the rows."""
     record_act_in(
         workspace,
         actor=actor,
         action="database.write",
         target=Target(kind="database", id=str(database.pk), name=database.name),
         now=now,
-        changes={"sql": [None, text[:2000]], "rows": [None, result.count]},
+        changes={"sql": [None, without_values(text)[:2000]], "rows": [None, result.count]},
     )

@@ -148,6 +148,19 @@ class _Body:
         return words[0] == "create" and len(words) > 1 and words[1] in ("function", "procedure")
 
 
+def without_values(sql: str) -> str:
+    """The text with ``…`` for every constant in it and without comments: what was done, not to which values."""
+    parts = []
+    for kind, start, end in _tokens(sql):
+        part = sql[start:end]
+        if kind in _BLANK:
+            part = " "
+        elif kind == "number" or (kind == "text" and not part.lower().startswith(('"', 'u&"'))):
+            part = "…"
+        parts.append(part)
+    return re.sub(r"  +", " ", "".join(parts)).strip()
+
+
 def bind_names(sql: str, params: Mapping[str, Any]) -> BoundText:
     """``:name`` outside of texts and comments becomes a parameter of the protocol, never text of the statement.
 

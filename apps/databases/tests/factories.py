@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -42,12 +42,8 @@ def suite_dsn(**parameters: Any) -> str:
 def add_suite_server(*, name: str = "", **fields: Any) -> DatabaseServer:
     """A server row for the suite's cluster."""
     options = settings.DATABASES["default"]
-    server = DatabaseServer(
-        id=new_id(),
-        host=str(options.get("HOST") or "127.0.0.1"),
-        port=int(options.get("PORT") or 5432),
-        **{"version": _version(), **fields},
-    )
+    address = {"host": str(options.get("HOST") or "127.0.0.1"), "port": int(options.get("PORT") or 5432)}
+    server = DatabaseServer(id=new_id(), **{"version": _version(), **address, **fields})
     server.name = name or f"suite-{server.pk.hex[-8:]}"
     server.admin_dsn = seal_dsn(server.pk, fields.get("admin_dsn") or suite_dsn())
     server.save(force_insert=True)
@@ -59,11 +55,7 @@ def provision(workspace: Any, **fields: Any) -> WorkspaceDatabase:
 
     With ``limit_bytes`` that is its limit afterwards.
     """
-    with transaction.atomic():
-        operation = create_database(workspace=workspace, actor=SYSTEM, now=timezone.now())
-        # Where a real worker is about, it leaves this one alone.
-        Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
-    run_steps(operation)
+    operation = run_at_once(lambda: create_database(workspace=workspace, actor=SYSTEM, now=timezone.now()))
     Operation.objects.filter(pk=operation.pk).delete()
     WorkspaceDatabase.objects.filter(pk=operation.target_id).update(**fields)
     if "limit_bytes" in fields:
@@ -72,6 +64,15 @@ def provision(workspace: Any, **fields: Any) -> WorkspaceDatabase:
         pk=operation.target_id
     )
     return database
+
+
+def run_at_once(ask: Callable[[], Operation]) -> Operation:
+    """Run the steps of the operation that ``ask`` asks for in this process, whether a real worker is about or not."""
+    with transaction.atomic():
+        operation = ask()
+        Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    run_steps(operation)
+    return operation
 
 
 def run_steps(operation: Operation, *, until: str | None = None) -> None:
@@ -94,8 +95,9 @@ def forget_step(operation: Operation, name: str) -> None:
 
 def connect_as_login(database: WorkspaceDatabase, **parameters: Any) -> psycopg.Connection[Any]:
     """The workspace's published login in its own database, as its clients come in; in autocommit mode."""
-
     told = {
+        "host": database.server.host,
+        "port": database.server.port,
         "dbname": database.name,
         "user": database.login(database.active_login),
         "password": open_password(database),

@@ -123,13 +123,19 @@ def test_parts_of_killed_processes_are_swept_with_their_folder(backup_folder: Pa
     assert list(backup_folder.iterdir()) == []
 
 
-def test_storage_that_does_not_answer_is_unavailable(settings: Any, monkeypatch: Any) -> None:
+def test_storage_that_does_not_answer_is_unavailable(settings: Any, monkeypatch: Any, caplog: Any) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     storage = backup_storage("s3://nowhere?endpoint=http://127.0.0.1:9&region=x&addressing=path", folder="")
-    with override_settings(STORAGES={**settings.STORAGES, "backups": storage}), pytest.raises(StorageUnavailable):
+    with (
+        override_settings(STORAGES={**settings.STORAGES, "backups": storage}),
+        pytest.raises(StorageUnavailable) as refused,
+    ):
         backup_store.require_storage()
+    # Where it is, the operators read in their log, and members not in their operations.
+    assert "127.0.0.1:9" in caplog.text
+    assert "127.0.0.1" not in refused.value.detail
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "s3://", "s3://key:secret@bucket", "s3://bucket?colour=red"])

@@ -27,6 +27,7 @@ from apps.databases.errors import (
     BackupBroken,
     BackupNotUsable,
     DumpFailed,
+    LargeObjectsThere,
     ProgramMissing,
     ServerUnsafe,
     StorageFull,
@@ -36,6 +37,7 @@ from apps.databases.services.backups import proving, taking
 from apps.databases.services.backups.expiry import sweep_backups
 from apps.databases.services.backups.files import fetch_dump, open_backup, require_manifest
 from apps.databases.services.backups.requests import request_backup, request_prove
+from apps.databases.services.migration_requests import request_migrations
 from apps.databases.services.servers import open_server
 from apps.databases.tests.factories import run_steps, suite_dsn
 from apps.operations.models import Operation
@@ -111,6 +113,10 @@ def scratch_databases(database: WorkspaceDatabase) -> list[str]:
 
 class TestMaking:
     def test_backup_is_stored_with_a_manifest_of_every_table(self, database: Any, folder: Path) -> None:
+        script = {"version": 1, "name": "one", "sql": "CREATE TABLE app.made AS SELECT 1 AS id"}
+        act: Any = {"workspace": database.workspace, "actor": SYSTEM, "now": timezone.now()}
+        request = request_migrations(migrations=[script], backup=False, **act)
+        run_steps(Operation.objects.get(pk=request.operation_id))
         backup = back_up(database)
         assert backup.status == "stored"
         assert files(folder) == ["dump-0.zst.sealed", "manifest.json"]
@@ -119,12 +125,22 @@ class TestMaking:
         assert {name: rows for name, rows in tables.items() if name.startswith("app.")} == {
             "app.customer": 1000,
             "app.empty": 0,
+            "app.made": 1,
             "app.twice": 10,
         }
-        assert backup.rows == sum(tables.values())
-        assert backup.tables == len(tables)
+        assert "apprun.migrations" in tables, "the platform's own is compared"
+        assert (backup.tables, backup.rows) == (4, 1011), "and not counted among the workspace's"
         assert (manifest["sha256"], manifest["size_bytes"]) == (backup.sha256, backup.size_bytes)
         assert manifest["seal"]["sealed_key"] == backup.sealed_key
+
+    def test_database_with_large_objects_is_refused_because_no_proof_could_compare_them(self, database: Any) -> None:
+        with open_server(database.server, database=database.name) as inside:
+            made = inside.execute("SELECT lo_from_bytea(0, 'of an operator')").fetchone()
+        with pytest.raises(LargeObjectsThere):
+            back_up(database)
+        with open_server(database.server, database=database.name) as inside:
+            inside.execute("SELECT lo_unlink(%s)", made)
+        assert back_up(database).status == "stored"
 
     def test_stored_dump_is_sealed_and_opens_as_pg_restore_wants_it(
         self, database: Any, folder: Path, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,7 +12,8 @@ from django.utils import timezone
 from apps.common.actors import SYSTEM
 from apps.common.errors import IllegalTransition, Unavailable
 from apps.databases.errors import DatabaseNotFound, GraceOver
-from apps.databases.models import DatabaseServer, WorkspaceDatabase
+from apps.databases.models import Backup, DatabaseServer, WorkspaceDatabase
+from apps.databases.services.backups.requests import request_backup
 from apps.databases.services.deletion import (
     delete_database,
     purge_databases,
@@ -159,3 +161,25 @@ def test_purge_leaves_nothing(make_database: Any) -> None:
     database.refresh_from_db()
     assert database.status == DatabaseStatus.DELETED
     assert left_on(database.server, database) == []
+
+
+def test_what_is_asked_for_while_a_workspace_is_purged_is_stopped_too(make_database: Any, backup_folder: Path) -> None:
+    earlier = make_database()
+    purge_databases(workspace_id=earlier.workspace_id, now=timezone.now())
+    database = make_database(workspace=earlier.workspace)
+    close_workspace(workspace_id=database.workspace_id, actor=SYSTEM, now=timezone.now())
+    Workspace.objects.filter(pk=database.workspace_id).update(status="closed", purge_after=timezone.now())
+    purge_due_workspaces(now=timezone.now())
+    purge = Operation.objects.get(kind="workspaces.purge")
+    run_steps(purge, until="stop_work")
+    late = request_backup(workspace=database.workspace, actor=SYSTEM, now=timezone.now())
+    Operation.objects.filter(pk=late.pk).update(status="running")
+    with pytest.raises(Unavailable, match="still running"):
+        run_steps(purge)
+    Operation.objects.filter(pk=late.pk).update(status="failed")
+    run_steps(purge, until="purge_database_records")
+    assert left_on(database.server, database) == []
+    assert not WorkspaceDatabase.objects.of_workspace(database.workspace_id).exists()
+    assert not Backup.objects.of_workspace(database.workspace_id).exists()
+    with pytest.raises(DatabaseNotFound):
+        request_backup(workspace=database.workspace, actor=SYSTEM, now=timezone.now())

@@ -14,7 +14,7 @@ from django.db import connection as platform
 from django.utils import timezone
 from psycopg.errors import InsufficientPrivilege
 
-from apps.databases.clients.postgres import without_libpq
+from apps.databases.clients.postgres import environment_for_programs
 from apps.databases.models import WorkspaceDatabase
 from apps.databases.services.establishing import admit_logins
 from apps.databases.services.secrets import open_password
@@ -224,7 +224,7 @@ def run_program(database: WorkspaceDatabase, name: str, *arguments: str) -> subp
     program = require_program(name, server=database.server)
     return subprocess.run(
         [program, *arguments],
-        env={**without_libpq(os.environ), **environment},
+        env={**environment_for_programs(os.environ), **environment},
         capture_output=True,
         text=True,
         check=False,

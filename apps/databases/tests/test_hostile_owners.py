@@ -6,7 +6,9 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -17,15 +19,17 @@ from apps.common.actors import SYSTEM
 from apps.databases.clients.closing import close_databases
 from apps.databases.clients.inspection import logins_admitted
 from apps.databases.clients.roles import login_sessions
-from apps.databases.models import WorkspaceDatabase
+from apps.databases.models import KeptDatabase, WorkspaceDatabase
+from apps.databases.services.backups.requests import request_backup
 from apps.databases.services.deletion import drop_from_server
 from apps.databases.services.establishing import establish_database, shut_out
 from apps.databases.services.migration_requests import request_migrations
 from apps.databases.services.restores.kept import open_for_reading
+from apps.databases.services.restores.requests import request_restore
 from apps.databases.services.rotation import look_at_draining_logins, rotate_secret
 from apps.databases.services.servers import open_server
 from apps.databases.services.storage import bound_growth
-from apps.databases.tests.factories import connect_as_login, run_steps
+from apps.databases.tests.factories import connect_as_login, run_at_once, run_steps
 from apps.operations.models import Operation
 from apps.operations.services.engine import run_operation
 
@@ -228,3 +232,38 @@ def test_fault_54_what_a_restored_dump_makes_for_itself_is_taken_back(own: Works
         for table in ("app.mine", '"Fr ee".mine'):
             with pytest.raises(InsufficientPrivilege):
                 client.execute(f"CREATE TABLE {table} (i int)")
+
+
+def test_fault_54_no_role_of_a_workspace_may_call_what_makes_or_reads_large_objects(own: WorkspaceDatabase) -> None:
+    """By what is behind them, not by our list of names: a later PostgreSQL may have more of them."""
+    with open_server(own.server, database=own.name) as inside:
+        functions = (
+            "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosrc ~ '^(be_)?lo_|^be_lo(read|write)$'"
+            " AND p.pronamespace = 'pg_catalog'::regnamespace"
+        )
+        assert len(inside.execute(functions).fetchall()) >= 18
+        callable_ = f"{functions} AND has_function_privilege(%s, p.oid, 'EXECUTE')"
+        for role in (own.ddl_role, own.app_role, own.read_role, own.login("a"), own.login("b")):
+            assert inside.execute(callable_, [role]).fetchall() == [], role
+
+
+def test_fault_54_a_dump_makes_no_large_objects_while_it_is_loaded(
+    own: WorkspaceDatabase, backup_folder: Path, tmp_path: Path, settings: Any
+) -> None:
+    settings.DATABASE_RESTORE_FOLDER = str(tmp_path / "restores")
+    make = (
+        "CREATE FUNCTION app.hoard() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN"
+        " PERFORM pg_catalog.lo_from_bytea(0, 'hoarded'); RETURN true;"
+        " EXCEPTION WHEN insufficient_privilege THEN RETURN true; END $$;"
+        "CREATE TABLE app.things (id int CHECK (app.hoard())); INSERT INTO app.things VALUES (1)"
+    )
+    assert migrate(own, make).status == "succeeded"
+    act: Any = {"workspace": own.workspace, "actor": SYSTEM, "now": timezone.now()}
+    made = run_at_once(lambda: request_backup(**act))
+    backup_id = UUID(made.params["backup"])
+    run_at_once(lambda: Operation.objects.get(pk=request_restore(backup_id=backup_id, into_new=True, **act)))
+    kept = KeptDatabase.objects.get(database=own)
+    for name in (own.name, kept.name):
+        with open_server(own.server, database=name) as inside:
+            assert inside.execute("SELECT count(*) FROM app.things").fetchone() == (1,)
+            assert inside.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone() == (0,)

@@ -131,6 +131,7 @@ def test_writing_is_audited_and_committed(database: Any, workspace: Any, api: AP
         events = AuditEvent.objects.filter(action="database.write").order_by("at", "id")
         assert [event.changes["rows"] for event in events] == [[None, 1], [None, 3]]
         assert "three" not in str(events[0].changes)
+        assert events[1].changes["sql"] == [None, "update item set name = …"]
 
 
 def test_rows_are_sealed_where_an_answer_is_kept(database: Any, api: APIClient, base: str) -> None:

@@ -105,7 +105,8 @@ def test_pools_renew_and_the_size_counts_what_is_kept(place: Place) -> None:
     assert place.database.secret_version == version + 1
     live = ask("postgres", f"SELECT pg_database_size('{place.name}')")[0][0]
     assert kept.size_bytes > 0
-    assert place.database.size_bytes == live + kept.size_bytes
+    # A vacuum may come between two looks.
+    assert place.database.size_bytes == pytest.approx(live + kept.size_bytes, abs=500_000)
 
 
 def test_what_a_copy_takes_counts_at_once_and_no_more_when_it_is_dropped(place: Place) -> None:

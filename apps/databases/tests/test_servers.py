@@ -25,7 +25,7 @@ from apps.databases.errors import (
 from apps.databases.models import DatabaseServer, WorkspaceDatabase
 from apps.databases.selectors.placement import WeightedLeastLoad, server_loads
 from apps.databases.services.provisioning import create_database
-from apps.databases.services.servers import libpq_environment, open_server, require_program
+from apps.databases.services.servers import child_environment, libpq_environment, open_server, require_program
 from apps.databases.services.servers.connections import admin_dsn
 from apps.databases.services.servers.registration import (
     ServerTerms,
@@ -247,6 +247,14 @@ def test_change_is_kept(database_server: Any) -> None:
         ServerTerms(changed.host, changed.port, changed.weight, changed.capacity_bytes, changed.capacity_databases)
         == terms
     )
+
+
+def test_programs_get_none_of_the_platforms_secrets(database_server: Any, monkeypatch: Any) -> None:
+    for name in ("SECRETS_KEYS", "SECRET_KEY", "DATABASE_URL", "PGOPTIONS"):
+        monkeypatch.setenv(name, "not-for-you")
+    environment = child_environment(database_server, database="postgres")
+    assert "not-for-you" not in environment.values()
+    assert environment["PATH"]
 
 
 def test_environment_reaches_the_server_without_arguments(database_server: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.common.errors import InvalidInput
-from apps.databases.services.sql_text import bind_names, split_statements
+from apps.databases.services.sql_text import bind_names, split_statements, without_values
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,17 @@ def test_names_and_values_must_fit(params: dict[str, int], pointer: str) -> None
 def test_a_hostile_text_is_read_in_linear_time() -> None:
     for text in ("'" * 200_001, "/*" * 100_000, "$" * 200_000, "$a" * 100_000, "e'\\" * 60_000, ":a" * 50_000):
         assert len(split_statements(text)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "left"),
+    [
+        ("UPDATE t SET a = 'it''s', b = 1.5e3 WHERE c = :c", "UPDATE t SET a = …, b = … WHERE c = :c"),
+        ("insert into \"T 1\" values (E'\\'x', $q$ it's $q$, U&'x', -7)", 'insert into "T 1" values (…, …, …, -…)'),
+        ("SELECT 1 -- of Ada\n/* born /* in */ 1815 */ , x1", "SELECT … , x1"),
+        ("SELECT 'never closed", "SELECT …"),
+        ("SELECT $q$ never closed", "SELECT …"),
+    ],
+)
+def test_constants_and_comments_are_left_out(sql: str, left: str) -> None:
+    assert without_values(sql) == left

@@ -116,7 +116,7 @@ def test_rows_beyond_the_bound_are_not_fetched(session: psycopg.Connection[Any])
     began = time.monotonic()
     result = _run(session, "select generate_series(1, 2000000000)")
     assert (len(result.rows), result.truncated) == (100, True)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert _run(session, "select 1").rows == [[1]], "the session lives"
 
 
@@ -172,7 +172,7 @@ def test_time_is_bounded_on_both_sides(session: psycopg.Connection[Any]) -> None
     began = time.monotonic()
     with pytest.raises(StatementTimeout):
         _run(session, "select pg_sleep(20)", bounds=Bounds(rows=1, size=1, seconds=0.1))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert session.closed
 
 

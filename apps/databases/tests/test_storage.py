@@ -116,6 +116,37 @@ def test_fault_54_over_quota_insert_is_refused_and_delete_works_in_an_open_sessi
     assert [event.type for event in events] == ["database.over_limit", "database.below_limit"]
 
 
+def test_full_database_comes_below_its_limit_by_truncate_where_delete_does_not_help(
+    database: Any, session: Any
+) -> None:
+    empty = _limit(database, None).size_bytes
+    session.execute("INSERT INTO item (name) SELECT repeat('x', 1000) FROM generate_series(1, 5000)")
+    limit = empty + 2_000_000
+    assert _limit(database, limit).writes_revoked_at is not None
+    session.execute("DELETE FROM item WHERE id < (SELECT max(id) FROM item)")
+    with psycopg.connect(suite_dsn(dbname=database.name), autocommit=True) as inside:
+        inside.execute("VACUUM app.item")
+    assert _limit(database, limit).writes_revoked_at is not None, "one row on the last page keeps the file"
+    session.execute("TRUNCATE item")
+    assert _limit(database, limit).writes_revoked_at is None
+    session.execute("INSERT INTO item (name) VALUES ('a')")
+
+
+def test_a_workspaces_own_grants_go_over_the_limit_and_its_logins_write_again_below_it(
+    database: Any, session: Any
+) -> None:
+    login, role = database.login("a"), database.read_role
+    _as_owner(database, f"GRANT INSERT ON item TO {login}, {role}; GRANT UPDATE (name) ON item TO PUBLIC")
+    _limit(database, 1024)
+    _limit(database, None)
+    session.execute("INSERT INTO item (name) VALUES ('b'); UPDATE item SET name = 'c'")
+    query = (
+        "SELECT has_table_privilege(%s, 'app.item', 'INSERT'), has_column_privilege(%s, 'app.item', 'name', 'UPDATE')"
+    )
+    with psycopg.connect(suite_dsn(dbname=database.name)) as inside:
+        assert inside.execute(query, [role, role]).fetchone() == (False, False)
+
+
 def test_the_limit_is_the_plans_and_has_slack_before_it_is_lifted(database: Any) -> None:
     size = _limit(database, None).size_bytes
     assert _limit(database, size - 1).limit_bytes == size - 1

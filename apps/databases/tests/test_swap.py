@@ -123,19 +123,20 @@ def test_fault_60_what_was_committed_before_the_fence_is_in_the_kept_one(server:
     threads = [threading.Thread(target=write, args=(confirmed[i], i * 10_000_000)) for i in range(3)]
     for thread in threads:
         thread.start()
-    time.sleep(0.4)
-    before = [len(mine) for mine in confirmed]
+    assert wait_for(lambda: all(confirmed))
     run_swap(server, swap)
-    time.sleep(0.4)
+    before = [len(mine) for mine in confirmed]
+    # The first may have been confirmed by the old one, and noted only now.
+    went_on = wait_for(lambda: all(len(mine) > count + 1 for mine, count in zip(confirmed, before, strict=True)))
     stop.set()
     for thread in threads:
         thread.join()
+    assert went_on
     lift_fence(server, swap.kept)
     found = {}
     for name in (swap.kept, swap.live):
         with psycopg.connect(address(name)) as inside:
             found[name] = {row[0] for row in inside.execute("SELECT n FROM note")}
-    assert all(count > 0 for count in before)
     assert {n for mine in confirmed for n in mine} <= found[swap.kept] | found[swap.live]
     assert not found[swap.kept] & found[swap.live]
     for mine in confirmed:
@@ -144,27 +145,27 @@ def test_fault_60_what_was_committed_before_the_fence_is_in_the_kept_one(server:
 
 def test_live_is_out_for_a_moment_only(server: Server, swap: Swap) -> None:
     """Somebody who connects all the time gets in again; the time is the benchmark's business, the order is ours."""
-    seen: list[str] = []
+    seen: list[list[str]] = [[], [], [], []]
     stop = threading.Event()
 
-    def connect() -> None:
+    def connect(mine: list[str]) -> None:
         while not stop.is_set():
             try:
-                seen.append(who(swap.live))
+                mine.append(who(swap.live))
             except psycopg.OperationalError:
-                seen.append("out")
+                mine.append("out")
 
-    threads = [threading.Thread(target=connect) for _ in range(4)]
+    threads = [threading.Thread(target=connect, args=(mine,)) for mine in seen]
     for thread in threads:
         thread.start()
-    time.sleep(0.2)
+    assert wait_for(lambda: all(seen))
     run_swap(server, swap)
-    time.sleep(0.2)
+    assert wait_for(lambda: all(mine[-1] == "new" for mine in seen))
     stop.set()
     for thread in threads:
         thread.join()
-    assert seen[0] == "old"
-    assert seen[-1] == "new"
+    assert {mine[0] for mine in seen} == {"old"}
+    assert {mine[-1] for mine in seen} == {"new"}
 
 
 def _die(script: str, swap: Swap) -> None:

@@ -3,31 +3,63 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from django.utils import timezone
+from psycopg import conninfo
 
-from apps.databases.clients.loaders import loader_login
-from apps.databases.clients.restore_target import create_closed_database
-from apps.databases.services.establishing import loader_terms
+from apps.accounts.tests.factories import UserFactory
+from apps.databases.models import WorkspaceDatabase
 from apps.databases.services.watching import watch_sessions
-from apps.databases.tests.factories import connect_as_login, suite_dsn
+from apps.databases.tests.factories import add_suite_server, connect_as_login, provision
 from apps.events.models import Event
+from apps.workspaces.tests.factories import create_test_workspace
+from config.services import throwaway_services
 from config.testing.processes import wait_for
 
-# All sessions of a server are watched, with short limits here: two of these tests at once would end each other's.
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("watches_sessions")]
+pytestmark = pytest.mark.django_db
+
+_SHORT = timedelta(seconds=1)
+#: Longer than any of these tests: a limit of the others' is not met, however slow the machine is.
+_LONG = timedelta(minutes=5)
 
 
-@pytest.fixture(autouse=True)
-def _impatient(settings: Any) -> None:
-    settings.DATABASE_STATEMENT_LIMIT = timedelta(seconds=1)
-    settings.DATABASE_WATCH_INSIST = timedelta(seconds=1)
-    settings.DATABASE_IDLE_TRANSACTION_LIMIT = timedelta(seconds=1)
-    settings.DATABASE_TRANSACTION_LIMIT = timedelta(seconds=3)
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[str]:
+    """The DSN of a PostgreSQL of this module's own, as its superuser.
+
+    Every session of a server is watched, with short limits here: on the suite's, those of other tests would be ended.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        with throwaway_services() as running:
+            yield conninfo.make_conninfo(running.database_url, dbname="postgres")
+
+
+@pytest.fixture
+def database(own_server: str) -> WorkspaceDatabase:
+    """A ready database of a workspace on that server."""
+    with psycopg.connect(own_server) as server:
+        address = {"host": server.info.host, "port": server.info.port, "version": server.info.server_version}
+    add_suite_server(admin_dsn=own_server, **address)
+    return provision(create_test_workspace(owner=UserFactory()))
+
+
+@pytest.fixture
+def limit(settings: Any) -> Callable[..., None]:
+    """``limit(statement=_SHORT)`` shortens that limit; none is met before."""
+
+    def change(**limits: timedelta) -> None:
+        for name in ("statement", "idle_transaction", "transaction"):
+            setattr(settings, f"DATABASE_{name.upper()}_LIMIT", limits.get(name, _LONG))
+        settings.DATABASE_WATCH_INSIST = limits.get("insist", _LONG)
+
+    change()
+    return change
 
 
 class _Running(threading.Thread):
@@ -45,20 +77,24 @@ class _Running(threading.Thread):
             self.error = error
 
 
-def _watch_until_ended(running: _Running) -> None:
-    assert wait_for(lambda: watch_sessions(now=timezone.now()) or not running.is_alive(), seconds=10)
-    running.join(10)
-    assert not running.is_alive()
+def _is_under_way(server: str, text: str) -> bool:
+    with psycopg.connect(server) as outside:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = %s"
+        return outside.execute(query, [text]).fetchone() == (1,)
 
 
-def test_a_long_statement_is_ended_though_its_session_switched_the_limit_off(make_database: Any) -> None:
-    database = make_database()
+def test_a_long_statement_is_ended_though_its_session_switched_the_limit_off(
+    database: WorkspaceDatabase, own_server: str, limit: Callable[..., None]
+) -> None:
     with connect_as_login(database) as session:
         session.execute("SET statement_timeout = 0")
         running = _Running(session, "SELECT pg_sleep(60)")
         running.start()
-        assert watch_sessions(now=timezone.now()) == 0, "it has only begun"
-        _watch_until_ended(running)
+        assert wait_for(lambda: _is_under_way(own_server, running.text))
+        assert watch_sessions(now=timezone.now()) == 0, "it may take longer"
+        limit(statement=_SHORT)
+        assert wait_for(lambda: watch_sessions(now=timezone.now()) == 1)
+        running.join(20)
         assert isinstance(running.error, psycopg.errors.QueryCanceled)
         assert session.execute("SELECT 1").fetchone() == (1,), "the session itself may go on"
     event = Event.objects.get(type="database.session_ended")
@@ -67,72 +103,54 @@ def test_a_long_statement_is_ended_though_its_session_switched_the_limit_off(mak
     assert event.data["statement"] == "SELECT pg_sleep(60)"
 
 
-def test_a_statement_that_ignores_being_canceled_loses_its_session(make_database: Any) -> None:
-    with connect_as_login(make_database()) as session:
+def test_a_statement_that_ignores_being_canceled_loses_its_session(
+    database: WorkspaceDatabase, limit: Callable[..., None]
+) -> None:
+    limit(statement=_SHORT, insist=_SHORT)
+    with connect_as_login(database) as session:
         session.execute("SET statement_timeout = 0")
         stubborn = (
             "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN END; END LOOP; END $$"
         )
         running = _Running(session, stubborn)
         running.start()
-        assert wait_for(lambda: watch_sessions(now=timezone.now()) * 0 or not running.is_alive(), seconds=15)
+        assert wait_for(lambda: watch_sessions(now=timezone.now()) * 0 or not running.is_alive())
         assert isinstance(running.error, psycopg.OperationalError)
 
 
-def test_a_transaction_that_was_forgotten_is_ended(make_database: Any) -> None:
-    with connect_as_login(make_database()) as session:
+def test_a_transaction_that_was_forgotten_is_ended(database: WorkspaceDatabase, limit: Callable[..., None]) -> None:
+    limit(idle_transaction=_SHORT)
+    with connect_as_login(database) as session:
         session.execute("SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT 1")
-        # Other tests' sessions on the same server are watched as well, so that what was ended may be another's.
-        told = Event.objects.filter(type="database.session_ended")
-        assert wait_for(lambda: watch_sessions(now=timezone.now()) and told.exists(), seconds=10)
+        assert wait_for(lambda: watch_sessions(now=timezone.now()) == 1)
         with pytest.raises(psycopg.OperationalError):
             session.execute("SELECT 1")
-    assert told.get().data["why"] == "idle_in_transaction"
+    assert Event.objects.get(type="database.session_ended").data["why"] == "idle_in_transaction"
 
 
-def test_a_transaction_that_is_kept_open_is_ended(make_database: Any) -> None:
-    with connect_as_login(make_database()) as session, pytest.raises(psycopg.OperationalError):
+def test_a_transaction_that_is_kept_open_is_ended(database: WorkspaceDatabase, limit: Callable[..., None]) -> None:
+    limit(transaction=_SHORT)
+    with connect_as_login(database) as session:
         session.execute("BEGIN")
-        for _ in range(200):
-            session.execute("SELECT pg_sleep(0.05)")
-            watch_sessions(now=timezone.now())
+
+        def work() -> bool:
+            session.execute("SELECT 1")
+            return watch_sessions(now=timezone.now()) == 1
+
+        assert wait_for(work)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
     assert Event.objects.get(type="database.session_ended").data["why"] == "transaction"
 
 
-def test_nobody_elses_sessions_are_touched(make_database: Any) -> None:
-    make_database()
-    with psycopg.connect(suite_dsn(), autocommit=True) as server:
+def test_nobody_elses_sessions_are_touched(
+    database: WorkspaceDatabase, own_server: str, limit: Callable[..., None]
+) -> None:
+    limit(statement=_SHORT, insist=_SHORT, idle_transaction=_SHORT, transaction=_SHORT)
+    with psycopg.connect(own_server, autocommit=True) as server:
         running = _Running(server, "SELECT pg_sleep(2.5)")
         running.start()
         while running.is_alive():
             assert watch_sessions(now=timezone.now()) == 0
             running.join(0.2)
         assert running.error is None
-
-
-@pytest.mark.parametrize("letter", ["l", "p"])
-def test_fault_54_what_a_dump_runs_for_ever_is_ended_when_its_worker_is_gone(
-    make_database: Any, settings: Any, letter: str
-) -> None:
-    """Loading for a restore or a proof, in a database beside the live one, by a login of its own."""
-    settings.DATABASE_LOAD_LIMIT = timedelta(seconds=1)
-    database = make_database()
-    login = f"{database.prefix}_{letter}0123456789ab_1"
-    with psycopg.connect(suite_dsn(), autocommit=True) as server:
-        create_closed_database(server, name=login, like=database.name)
-        with (
-            loader_login(server, name=login, database=login, jobs=2, terms=loader_terms(database)) as password,
-            psycopg.connect(suite_dsn(dbname=login, user=login, password=password), autocommit=True) as session,
-        ):
-            running = _Running(
-                session,
-                f"SET ROLE {database.ddl_role}; DO $$ BEGIN LOOP BEGIN LOOP PERFORM pg_sleep(0.01); END LOOP;"
-                " EXCEPTION WHEN query_canceled THEN END; END LOOP; END $$",
-            )
-            running.start()
-            assert watch_sessions(now=timezone.now()) == 0, "it has only begun"
-            assert wait_for(lambda: watch_sessions(now=timezone.now()) * 0 or not running.is_alive(), seconds=15)
-            assert isinstance(running.error, psycopg.OperationalError)
-    event = Event.objects.get(type="database.session_ended")
-    assert (event.workspace_id, event.data["why"]) == (database.workspace_id, "load")
-    assert event.data["login"] == login

@@ -27,7 +27,7 @@ from config.testing.scenarios import Point, load_scenarios
 def make_tables() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE planned_death (operation uuid PRIMARY KEY, step text, moment text)")
-        cursor.execute("CREATE TABLE step_begun (operation uuid, step text, attempt int)")
+        cursor.execute("CREATE TABLE step_begun (number bigserial, operation uuid, step text, attempt int)")
 
 
 def plan_death(operation: UUID, *, step: str, moment: str) -> None:
@@ -38,7 +38,7 @@ def plan_death(operation: UUID, *, step: str, moment: str) -> None:
 def steps_begun(operation: UUID) -> list[tuple[str, int]]:
     """Each step that was begun, with the attempt in which it was, in that order."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT step, attempt FROM step_begun WHERE operation = %s ORDER BY ctid", [operation])
+        cursor.execute("SELECT step, attempt FROM step_begun WHERE operation = %s ORDER BY number", [operation])
         return cursor.fetchall()
 
 
@@ -75,7 +75,10 @@ def _dying(step: Step, points: dict[tuple[str, str], Point]) -> Callable[[StepCo
 def _begin(context: StepContext, step: str) -> str:
     """Count it; the moment at which this attempt at the step dies, if it does."""
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO step_begun VALUES (%s, %s, %s)", [context.operation_id, step, context.attempt])
+        cursor.execute(
+            "INSERT INTO step_begun (operation, step, attempt) VALUES (%s, %s, %s)",
+            [context.operation_id, step, context.attempt],
+        )
         cursor.execute(
             "SELECT moment FROM planned_death WHERE operation = %s AND step = %s", [context.operation_id, step]
         )

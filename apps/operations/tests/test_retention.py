@@ -8,8 +8,9 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from apps.operations.models import Operation
-from apps.operations.services.retention import forget_finished_operations
+from apps.common.ids import new_id
+from apps.operations.models import Operation, WorkspaceTurn
+from apps.operations.services.retention import forget_finished_operations, forget_idle_turns
 from apps.operations.states import FINISHED, OperationStatus
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +61,11 @@ def test_a_run_that_stopped_in_the_middle_is_gone_on_with(settings) -> None:
     for _ in range(15):
         operation(OperationStatus.SUCCEEDED, BORDER - timedelta(days=1))
     assert [forget_finished_operations(now=NOW) for _ in range(3)] == [10, 5, 0]
+
+
+def test_turn_goes_with_the_last_operation_of_its_workspace() -> None:
+    busy, _ = (WorkspaceTurn.objects.create(workspace_id=new_id()) for _ in range(2))
+    row = operation(OperationStatus.QUEUED)
+    Operation.objects.filter(pk=row.pk).update(workspace_id=busy.pk)
+    assert forget_idle_turns() == 1
+    assert list(WorkspaceTurn.objects.all()) == [busy]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -105,10 +104,8 @@ def test_stopping_worker_hands_back_a_step_that_it_can_not_finish(worker_process
     worker = worker_process(include=PROBE, pool="prefork", WORKER_STOP_GRACE="1")
     operation = ask("probe.work", second="sleep", seconds=30)
     assert wait_for(lambda: read(operation).current_step == "second"), worker.read_log()
-    began = time.monotonic()
     worker.process.send_signal(signal.SIGTERM)
     assert wait_for(lambda: worker.process.poll() is not None), worker.read_log()
-    assert time.monotonic() - began < 8
     assert (read(operation).status, operation.failures) == ("queued", 0)
     assert operation.message == "Handed back by a worker that was stopped."
 

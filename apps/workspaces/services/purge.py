@@ -13,11 +13,11 @@ from django.db import transaction
 from apps.common.actors import SYSTEM
 from apps.common.errors import Unavailable
 from apps.common.schema_ddl import drop_schema
-from apps.events.services import emit_event
+from apps.events.services import emit_event, forget_events_of
 from apps.operations.errors import StepFailed
 from apps.operations.services.kinds import Step, StepContext
 from apps.operations.services.requests import find_or_request_operation
-from apps.operations.services.workspaces import stop_operations
+from apps.operations.services.workspaces import forget_operations, stop_operations
 from apps.workspaces.models import DueWork, Invitation, Membership, Role, Workspace
 from apps.workspaces.services.lifecycle import record_life
 from apps.workspaces.services.rules import lock_workspace
@@ -34,10 +34,10 @@ class PurgedWorkspace:
     schema_name: str
 
 
-_steps: dict[str, tuple[str, Callable[[PurgedWorkspace], None]]] = {}
+_steps: dict[str, tuple[str, Callable[[PurgedWorkspace], object]]] = {}
 
 
-def register_purge_step(name: str, message: str, run: Callable[[PurgedWorkspace], None]) -> None:
+def register_purge_step(name: str, message: str, run: Callable[[PurgedWorkspace], object]) -> None:
     """Have ``run`` delete what an app keeps of a workspace outside its schema: a database, objects, routes.
 
     It must be safe to repeat. Registered when the apps are ready; raises ValueError for a second one of that name.
@@ -85,6 +85,8 @@ def _begin(context: StepContext) -> dict[str, Any]:
 
 
 def _stop_work(context: StepContext) -> dict[str, Any]:
+    """No work is left that could bring back what is deleted. Each registered step makes sure of that anew: until the
+    database is gone, its schedules go on asking."""
     running = stop_operations(
         workspace_id=context.target, but=context.operation_id, actor=context.actor, now=context.clock()
     )
@@ -93,8 +95,9 @@ def _stop_work(context: StepContext) -> dict[str, Any]:
     return {}
 
 
-def _registered(run: Callable[[PurgedWorkspace], None]) -> Callable[[StepContext], dict[str, Any]]:
+def _registered(run: Callable[[PurgedWorkspace], object]) -> Callable[[StepContext], dict[str, Any]]:
     def step(context: StepContext) -> dict[str, Any]:
+        _stop_work(context)
         workspace = Workspace.objects.get(pk=context.target)
         run(PurgedWorkspace(id=workspace.pk, slug=workspace.slug, schema_name=workspace.schema_name))
         return {}
@@ -110,6 +113,8 @@ def _drop_schema(context: StepContext) -> dict[str, Any]:
 def _forget(context: StepContext) -> dict[str, Any]:
     """The row stays, emptied, so that what the platform's trail says of it has a target."""
     now = context.clock()
+    forget_operations(workspace_id=context.target, but=context.operation_id)
+    forget_events_of(context.target)
     with transaction.atomic():
         workspace = lock_workspace(context.target)
         if workspace.status == WorkspaceStatus.PURGED:
@@ -124,6 +129,9 @@ def _forget(context: StepContext) -> dict[str, Any]:
         workspace.move_to(
             WorkspaceStatus.PURGED,
             slug=f"purged-{workspace.pk.hex}",
+            display_name="",
+            migration_error="",
+            suspended_reason="",
             fingerprint="",
             config={},
             default_app_id=None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -11,18 +10,14 @@ from django.utils import timezone
 
 from apps.accounts.tests.factories import UserFactory
 from apps.applications.models import App
-from apps.audit.models import AuditEvent
 from apps.common.actors import SYSTEM
 from apps.common.schema_ddl import release_fingerprint
 from apps.common.tenancy import enter
 from apps.events.models import Event
 from apps.operations.services.requests import request_operation
-from apps.workspaces.models import Membership, SchemaSlot, SlugHold, Workspace
-from apps.workspaces.services import purge
+from apps.workspaces.models import Membership, SchemaSlot, Workspace
 from apps.workspaces.services.creation import create_workspace
-from apps.workspaces.services.lifecycle import close_workspace, settle_closing_workspaces
 from apps.workspaces.services.slots import add_slot
-from apps.workspaces.tests.factories import create_test_workspace
 from config.testing.scenarios import Point, Scenario, scenario_of
 
 
@@ -100,36 +95,4 @@ class Finish(Scenario):
             assert [app.slug for app in App.objects.all()] == ["home"]
         assert Event.objects.filter(type="workspace.created", workspace_id=self.workspace.pk).count() == 1
         assert Membership.objects.filter(workspace=self.workspace).count() == 1
-        require_no_orphans()
-
-
-@scenario_of("workspaces.purge")
-class Purge(Scenario):
-    points = (
-        Point("drop_schema", "dropped", "apps.workspaces.services.purge.drop_schema", behind=True),
-        Point("forget", "emptied, not committed", "apps.workspaces.services.purge.record_life", behind=True),
-    )
-    workspace: Workspace
-
-    def prepare(self) -> None:
-        self.workspace = create_test_workspace(owner=UserFactory())
-        self.slug, self.schema_name = self.workspace.slug, self.workspace.schema_name
-        now = timezone.now()
-        close_workspace(workspace_id=self.workspace.pk, actor=SYSTEM, now=now)
-        settle_closing_workspaces(now=now)
-        Workspace.objects.filter(pk=self.workspace.pk).update(purge_after=now - timedelta(seconds=1))
-
-    def ask(self) -> Any:
-        assert purge.purge_due_workspaces(now=timezone.now()) == 1
-        return self.requested("workspaces.purge", self.workspace.pk)
-
-    def check_done(self, operation: Any) -> None:
-        self.workspace.refresh_from_db()
-        assert self.workspace.status == "purged"
-        assert not schema_exists(self.schema_name)
-        assert not Membership.objects.filter(workspace=self.workspace).exists()
-        assert SlugHold.objects.filter(slug=self.slug).count() == 1
-        assert Event.objects.filter(type="workspace.purged", workspace_id=self.workspace.pk).count() == 1
-        purged = AuditEvent.objects.filter(action="workspace.purge", target_id=str(self.workspace.pk))
-        assert purged.count() == 1
         require_no_orphans()

@@ -13,6 +13,7 @@ from apps.common.errors import Unavailable
 from apps.common.metering import note_level
 from apps.databases.clients.backup_store import delete_folder
 from apps.databases.models import Backup, BackupSchedule, WorkspaceDatabase
+from apps.databases.services.backups.files import folder_of
 from apps.databases.services.backups.taking import save_manifest
 from apps.databases.services.space import BACKUPS
 from apps.databases.states import USABLE, BackupStatus, DatabaseStatus
@@ -107,12 +108,11 @@ def delete_files(*, now: datetime) -> int:
 
 
 def purge_backups(*, workspace_id: UUID) -> None:
-    """Delete all files of a workspace that is being purged, then the rows. Safe to repeat.
+    """Delete all files of a workspace that is being purged, those that no row names too, then the rows. Safe to repeat.
 
     Raises StorageUnavailable."""
-    for backup in Backup.objects.of_workspace(workspace_id):
-        if backup.deleted_at is None:
-            delete_folder(backup.storage_key)
+    for database_id in WorkspaceDatabase.objects.of_workspace(workspace_id).values_list("pk", flat=True):
+        delete_folder(folder_of(database_id))
     Backup.objects.of_workspace(workspace_id).delete()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
+from uuid import UUID
 
 import zstandard
 
@@ -27,6 +28,11 @@ _PIECE = 1 << 20
 
 def nothing() -> None:
     """A ``watch`` that never objects."""
+
+
+def folder_of(database_id: UUID) -> str:
+    """Where in the storage all backups of a database are, each in a folder of its own."""
+    return f"databases/{database_id.hex}"
 
 
 def read_manifest(backup: Backup) -> dict[str, Any]:

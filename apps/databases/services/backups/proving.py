@@ -21,7 +21,7 @@ from apps.common.errors import Unavailable
 from apps.databases.clients.loaders import drop_loaders, loader_login
 from apps.databases.clients.pg_restore import load_dump
 from apps.databases.clients.restore_target import create_closed_database, drop_database, names_beginning_with
-from apps.databases.clients.row_hashes import TableRows, differences, hash_rows, pin_tables
+from apps.databases.clients.row_hashes import TableRows, differences, hash_rows, pin_tables, totals
 from apps.databases.errors import BackupBroken, DatabaseNotReady, DumpNotRestorable, ServerUnavailable, VersionsDontFit
 from apps.databases.models import Backup, DatabaseServer, WorkspaceDatabase
 from apps.databases.services.backups.files import fetch_dump, require_usable
@@ -74,7 +74,7 @@ def compare_step(context: StepContext) -> dict[str, Any]:
     backup = _backup(context)
     found = read_tables(backup.database.server, loaded["name"], context)
     said = differences((backup.manifest or {})["tables"], found)
-    return {"reason": _joined(said)} if said else {**summary(found), "compared_at": context.clock().isoformat()}
+    return {"reason": _joined(said)} if said else {**totals(found), "compared_at": context.clock().isoformat()}
 
 
 def clear_step(context: StepContext) -> dict[str, Any]:
@@ -117,16 +117,12 @@ def compare_with_manifest(context: StepContext, backup: Backup, server: Database
     found = read_tables(server, name, context)
     if said := differences((backup.manifest or {})["tables"], found):
         raise BackupBroken(f"What was restored isn't what was backed up. {_joined(said)}"[:300])
-    return summary(found)
+    return totals(found)
 
 
 def read_tables(server: DatabaseServer, name: str, context: StepContext) -> list[TableRows]:
     with open_server(server, database=name) as connection, pin_tables(connection) as pinned:
         return hash_rows(connection, pinned, watch=context.require_lease)
-
-
-def summary(tables: list[TableRows]) -> dict[str, Any]:
-    return {"tables": len(tables), "rows": sum(table.rows for table in tables)}
 
 
 def dump_major(backup: Backup | None) -> int:
@@ -192,7 +188,7 @@ def _load(context: StepContext, backup: Backup, path: Path) -> dict[str, Any]:
     with open_server(database.server) as server:
         context.require_lease()
         drop_scratch(server, database, stem)
-        create_closed_database(server, name=name, like=database.name)
+        create_closed_database(server, name=name, like=database.name, enter=loader_terms(database).enter)
         with loader_login(server, name=name, database=name, jobs=jobs, terms=loader_terms(database)) as password:
             load_dump(
                 program=require_program(

@@ -18,7 +18,7 @@ from apps.databases.models import Backup, WorkspaceDatabase
 from apps.databases.models.backup import BackupKind
 from apps.databases.selectors.databases import ready_database
 from apps.databases.services.backups.expiry import is_needed
-from apps.databases.services.backups.files import require_usable
+from apps.databases.services.backups.files import folder_of, require_usable
 from apps.databases.services.servers import require_program
 from apps.databases.services.space import BACKUPS, reserve_space
 from apps.databases.states import USABLE, BackupStatus
@@ -70,7 +70,7 @@ def write_down(backup: Backup, database: WorkspaceDatabase, *, kind: str, operat
     backup.database = database
     backup.workspace_id = database.workspace_id
     backup.kind = kind
-    backup.storage_key = f"databases/{database.pk.hex}/{backup.pk.hex}"
+    backup.storage_key = f"{folder_of(database.pk)}/{backup.pk.hex}"
     backup.started_at = now
     backup.save(force_insert=True)
     return backup

@@ -20,9 +20,9 @@ from django.db import transaction
 from apps.common.metering import note_level
 from apps.databases.clients.backup_store import delete_folder, require_storage, save_file
 from apps.databases.clients.programs import PostgresProgram
-from apps.databases.clients.row_hashes import PinnedTables, TableRows, hash_rows, pin_tables
+from apps.databases.clients.row_hashes import PLATFORM_SCHEMA, PinnedTables, TableRows, hash_rows, pin_tables, totals
 from apps.databases.clients.sealed_dump import PgDump, SealedDump
-from apps.databases.errors import BackupNotUsable, DatabaseNotReady, DumpFailed
+from apps.databases.errors import BackupNotUsable, DatabaseNotReady, DumpFailed, LargeObjectsThere
 from apps.databases.models import Backup
 from apps.databases.services.backups.files import MANIFEST, SEAL, check_stored
 from apps.databases.services.servers import child_environment, open_server, require_program
@@ -33,7 +33,7 @@ from apps.secrets.services import key_of
 
 FORMAT = "apprun.backup/1"
 #: Where a database keeps the record of its migrations (apps/databases/clients/applied.py).
-_RECORD = ("apprun", "migrations")
+_RECORD = (PLATFORM_SCHEMA, "migrations")
 
 
 def check(backup: Backup) -> PostgresProgram:
@@ -50,13 +50,15 @@ def check(backup: Backup) -> PostgresProgram:
 
 def dump(backup: Backup, *, attempt: int, watch: Callable[[], None]) -> None:
     """Dump, compress, seal and store, and hash the rows of the same snapshot meanwhile; what was found is written
-    into the row. ``watch`` may raise, from any thread. Raises DumpFailed, StorageUnavailable, StorageFull."""
+    into the row. ``watch`` may raise, from any thread. Raises DumpFailed, LargeObjectsThere, StorageUnavailable,
+    StorageFull."""
     require_running(backup)
     server, name = backup.database.server, backup.database.name
     program = require_program("pg_dump", server=server)
     file = f"dump-{attempt}.zst.sealed"
     delete_folder(backup.storage_key)  # what earlier attempts left
     with open_server(server, database=name) as connection, pin_tables(connection) as pinned:
+        require_comparable(connection)
         about = describe(connection, pinned)
         environment = child_environment(server, database=name)
         lock_wait = round(settings.BACKUP_LOCK_WAIT.total_seconds() * 1000)
@@ -83,8 +85,7 @@ def dump(backup: Backup, *, attempt: int, watch: Callable[[], None]) -> None:
         sealed_key=sealed.sealed_key,
         size_bytes=sealed.size,
         sha256=sealed.sha256,
-        tables=len(tables),
-        rows=sum(table.rows for table in tables),
+        **totals(tables),
         revision=found["revision"],
     )
 
@@ -152,6 +153,12 @@ def give_up(backup: Backup, reason: str) -> None:
 def seal_of(backup: Backup) -> dict[str, str]:
     """What the dump's key is bound to."""
     return {**SEAL, "key": str(backup.pk)}
+
+
+def require_comparable(connection: psycopg.Connection[Any]) -> None:
+    """Raise LargeObjectsThere when the snapshot holds what no table has: a proof would say more than it knows."""
+    if connection.execute("SELECT FROM pg_catalog.pg_largeobject_metadata LIMIT 1").fetchone() is not None:
+        raise LargeObjectsThere
 
 
 def describe(connection: psycopg.Connection[Any], pinned: PinnedTables) -> dict[str, Any]:

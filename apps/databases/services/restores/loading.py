@@ -53,7 +53,7 @@ def create(context: StepContext, restore: Restore) -> dict[str, Any]:
         for left in names_beginning_with(server, fresh_stem(database, restore.operation_id)):
             drop_database(server, left)
         drop_loaders(server, stem=loader_stem(database, restore.operation_id), terms=loader_terms(database))
-        create_closed_database(server, name=name, like=database.name)
+        create_closed_database(server, name=name, like=database.name, enter=loader_terms(database).enter)
     return {"name": name}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 
-from apps.databases.clients.postgres import environment_of, open_connection, without_libpq
+from apps.databases.clients.postgres import environment_for_programs, environment_of, open_connection
 from apps.databases.clients.programs import PostgresProgram, find_program
 from apps.databases.clients.releases import server_fault
 from apps.databases.errors import ServerUnavailable, ServerUnsafe
@@ -87,9 +87,8 @@ def libpq_environment(
 def child_environment(
     server: DatabaseServer, *, database: str, user: str | None = None, password: str | None = None
 ) -> dict[str, str]:
-    """The whole environment of such a child process: ours, but for what libpq would read from it, and with messages
-    in English."""
-    ours = without_libpq(os.environ)
+    """The whole environment of such a child process, whose messages are in English."""
+    ours = environment_for_programs(os.environ)
     return {**ours, "LC_ALL": "C", **libpq_environment(server, database=database, user=user, password=password)}
 
 
