@@ -22,6 +22,7 @@ GROUPS = {
     "fleet": ("3",),
     "restores": ("11",),
     "runtime": ("4",),
+    "metering": ("8",),
     "export": ("10",),
     "api": ("6", "7"),
     "backups": ("9",),

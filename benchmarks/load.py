@@ -5,6 +5,7 @@ It does as little as possible between two requests, so that it isn't what is mea
 
 from __future__ import annotations
 
+import itertools
 import selectors
 import socket
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, repeated."""
+    """One request, repeated. ``########`` in its body is a number that no two of a measurement share."""
 
     port: int
     path: str
@@ -29,6 +30,10 @@ class Request:
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
 
+_NUMBER = b"########"
+_numbers = itertools.count()
+
+
 class UnexpectedAnswer(RuntimeError):
     """The server answered something else than what was to be measured."""
 
@@ -36,6 +41,11 @@ class UnexpectedAnswer(RuntimeError):
 def requests_per_second(request: Request, *, status: int = 200, connections: int = 8, seconds: float = 2.0) -> float:
     """How many answers a second arrive. Raises UnexpectedAnswer for another status."""
     payload = request.encode()
+    numbered = _NUMBER in payload
+
+    def next_payload() -> bytes:
+        return payload.replace(_NUMBER, b"%08d" % next(_numbers)) if numbered else payload
+
     expected = f"HTTP/1.1 {status} ".encode()
     answered = 0
     with selectors.DefaultSelector() as selector:
@@ -43,7 +53,7 @@ def requests_per_second(request: Request, *, status: int = 200, connections: int
         for _ in range(connections):
             connection = socket.create_connection(("127.0.0.1", request.port), timeout=10)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.sendall(payload)
+            connection.sendall(next_payload())
             selector.register(connection, selectors.EVENT_READ, bytearray())
             sockets.append(connection)
         started = time.perf_counter()
@@ -62,7 +72,7 @@ def requests_per_second(request: Request, *, status: int = 200, connections: int
                         raise UnexpectedAnswer(bytes(buffer[:600]).decode(errors="replace"))
                     buffer.clear()
                     answered += 1
-                    key.fileobj.sendall(payload)  # type: ignore[union-attr]
+                    key.fileobj.sendall(next_payload())  # type: ignore[union-attr]
             elapsed = time.perf_counter() - started
         finally:
             for connection in sockets:

@@ -20,6 +20,20 @@ class Key(models.Model):
     is_authenticated = True
 
 
+class Use(models.Model):
+    """A use that a program reports: a row, counted once by its key."""
+
+    idempotency_key = models.CharField(max_length=200, unique=True)
+    amount = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        app_label = "plain"
+
+    def __str__(self) -> str:
+        return self.idempotency_key
+
+
 class App(models.Model):
     """The columns of the platform's App that its API shows."""
 

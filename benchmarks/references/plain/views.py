@@ -5,7 +5,7 @@ import hashlib
 from django.http import HttpRequest, JsonResponse
 from rest_framework import authentication, exceptions, generics, pagination, permissions, serializers
 
-from benchmarks.references.plain.models import App, Key
+from benchmarks.references.plain.models import App, Key, Use
 
 
 def page(request: HttpRequest) -> JsonResponse:
@@ -31,6 +31,21 @@ class AppSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
     class Meta:
         model = App
         fields = "__all__"
+
+
+class UseSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
+    class Meta:
+        model = Use
+        fields = "__all__"
+
+
+class UseList(generics.CreateAPIView):  # type: ignore[type-arg]
+    """One insert; DRF's own check of the unique key is a query before it."""
+
+    queryset = Use.objects.all()
+    serializer_class = UseSerializer
+    authentication_classes = [KeyAuthentication]
+    permission_classes = [permissions.IsAuthenticated]
 
 
 class Pages(pagination.CursorPagination):
