@@ -1,11 +1,14 @@
-"""Telling a workspace how its quotas stand: once for each threshold and period, as an event (and by it, as a mail)."""
+"""Telling a workspace how its quotas stand, as an event and as a mail: once for each threshold and period."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from apps.billing.models import Quota
+from apps.billing.services.mails import mail_keepers
 from apps.common.tenancy import enter_public
 from apps.events.services import emit_event
 
@@ -23,30 +26,36 @@ def reached_threshold(*, used: int, soft_limit: int | None, hard_limit: int | No
 
 def tell_threshold(*, workspace: Any, dimension: str, reached: int, now: datetime) -> bool:
     """Tell that a threshold was reached, unless this period has heard of it or of a higher one; whether it was told."""
-    told: int = Quota.objects.filter(dimension=dimension, alerted__lt=reached).update(alerted=reached)
-    if not told:
-        return False
-    quota = Quota.objects.get(dimension=dimension)
-    _emit("quota.threshold_reached", quota, workspace=workspace, now=now, threshold=reached)
+    with transaction.atomic():
+        told: int = Quota.objects.filter(dimension=dimension, alerted__lt=reached).update(alerted=reached)
+        if not told:
+            return False
+        quota = Quota.objects.get(dimension=dimension)
+        _emit("quota.threshold_reached", quota, workspace=workspace, now=now, threshold=reached)
+        mail_keepers(
+            "threshold_reached",
+            quota,
+            workspace=workspace,
+            limit=quota.ceiling,
+            now=now,
+            threshold=reached,
+            refused=quota.room is not None,
+        )
     return True
 
 
 def tell_grace_started(quota: Quota, *, workspace: Any, limit: int | None, now: datetime) -> None:
     """Tell that a limit now below what is used holds from ``grace_until`` on."""
-    assert quota.grace_until is not None
-    _emit(
-        "quota.grace_started",
-        quota,
-        workspace=workspace,
-        now=now,
-        limit_then=limit,
-        grace_until=quota.grace_until.isoformat(),
-    )
+    until = quota.grace_until
+    assert until is not None
+    _emit("quota.grace_started", quota, workspace=workspace, now=now, limit_then=limit, grace_until=until.isoformat())
+    mail_keepers("grace_started", quota, workspace=workspace, limit=limit, now=now, grace_until=until)
 
 
 def tell_grace_ended(quota: Quota, *, workspace: Any, limit: int | None, over: bool, now: datetime) -> None:
     """Tell that the limit holds from now on; ``over`` says whether more than that is in use."""
     _emit("quota.grace_ended", quota, workspace=workspace, now=now, limit_then=limit, over=over)
+    mail_keepers("grace_ended", quota, workspace=workspace, limit=limit, now=now, over=over)
 
 
 def _emit(kind: str, quota: Quota, *, workspace: Any, now: datetime, **data: Any) -> None:

@@ -61,6 +61,13 @@ def codes_of_role(role: Role) -> frozenset[str]:
     return registry.codes_of(role.code) if role.built_in else frozenset(role.codes)
 
 
+def addresses_with_code(*, workspace_id: UUID, code: str) -> list[str]:
+    """The e-mail addresses of the active people whose role in the workspace holds ``code``, in order."""
+    members = Membership.objects.active().people().filter(workspace_id=workspace_id, user__is_active=True)
+    found = members.select_related("user", "role")
+    return sorted(member.user.email for member in found if member.user and code in codes_of_role(member.role))
+
+
 def role_codes_in(workspace_id: UUID) -> frozenset[str]:
     """The codes of the roles that members of the workspace can have, built in and custom."""
     return frozenset(Role.objects.usable_in(workspace_id).values_list("code", flat=True))
