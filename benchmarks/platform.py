@@ -19,6 +19,7 @@ from apps.common.actors import Actor, ActorKind
 from apps.common.permissions import operator_grant, resolver
 from apps.common.tenancy import enter
 from apps.workspaces.services.creation import create_workspace
+from apps.workspaces.services.plans import change_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def make_place() -> Place:
     owner = get_user_model().objects.create_user(email="bench@example.com")
     actor = Actor(kind=ActorKind.USER, id=owner.pk, name="Bench", user_id=owner.pk)
     workspace = create_workspace(owner=owner, name="Bench", slug="bench", actor=actor, now=now)
+    # A load is more than a small plan allows.
+    workspace = change_plan(workspace_id=workspace.id, plan_code="business", actor=actor, now=now)
     grant = resolver().grant_for(actor, workspace.slug)
     assert grant is not None, "the owner is a member"
     scopes = sorted(operator_grant(workspace).codes)

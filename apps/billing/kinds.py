@@ -3,6 +3,8 @@ limits of what they make."""
 
 from datetime import timedelta
 
+from django.apps import apps
+
 from apps.billing.services import levels
 from apps.billing.services.holds import HOLD_KIND, check_hold
 from apps.billing.services.leases import DUE_KIND as LEASES
@@ -12,6 +14,7 @@ from apps.billing.services.plan_changes import apply_plan_step
 from apps.billing.services.reservations import DUE_KIND as RESERVATION
 from apps.billing.services.reservations import expire_reservation
 from apps.billing.services.upkeep import RECONCILIATION, UPKEEP, keep_quotas, prove_quotas
+from apps.common.archiving import leave_out_rows
 from apps.common.metering import set_quota_keeper
 from apps.events.services import declare_event
 from apps.operations.services.kinds import Step, register_kind
@@ -42,3 +45,6 @@ register_kind(
 )
 
 set_quota_keeper(levels)
+
+for _model in apps.get_app_config("billing").get_models():
+    leave_out_rows(_model._meta.db_table, why="Use belongs to the installation; a copy has quotas of its own plan.")

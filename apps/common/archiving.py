@@ -1,4 +1,4 @@
-"""What apps say of their tables for the archive of a workspace: which columns stay behind, and what a row must be.
+"""What apps say of their tables for the archive of a workspace: what stays behind, and what a row must be.
 
 An archive comes from outside: whoever brings it may have written it by hand. Each app therefore declares here what its
 own services would never have let into its tables; rows that fail are refused before anything is loaded.
@@ -26,6 +26,7 @@ class LeftOut:
 
 
 _left_out: dict[str, dict[str, LeftOut]] = {}
+_empty: dict[str, str] = {}
 _checks: dict[str, list[RowCheck]] = {}
 
 
@@ -40,6 +41,16 @@ def leave_out(table: str, column: str, *, why: str, instead: str | None = "") ->
     columns[column] = LeftOut(table, column, instead, why)
 
 
+def leave_out_rows(table: str, *, why: str) -> None:
+    """Keep every row of ``table`` out of archives: what belongs to the installation, and not to what is carried away.
+
+    Raises ValueError for a second declaration.
+    """
+    if table in _empty:
+        raise ValueError(f"The rows of {table} are left out twice")
+    _empty[table] = why
+
+
 def check_rows(table: str, check: RowCheck) -> None:
     """Have every row of ``table`` that an archive brings looked at by ``check``."""
     _checks.setdefault(table, []).append(check)
@@ -48,6 +59,11 @@ def check_rows(table: str, check: RowCheck) -> None:
 def left_out_of(table: str) -> Mapping[str, LeftOut]:
     """The columns of ``table`` that stay behind, by name."""
     return _left_out.get(table, {})
+
+
+def why_empty(table: str) -> str | None:
+    """Why no archive holds rows of ``table``; None when archives do."""
+    return _empty.get(table)
 
 
 def checks_of(table: str) -> tuple[RowCheck, ...]:

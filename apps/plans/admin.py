@@ -34,7 +34,7 @@ class DimensionAdmin(PlatformAdmin):
 class PlanAdmin(PlatformAdmin):
     """What workspaces may use."""
 
-    list_display = ("code", "name", "description", "position")
+    list_display = ("code", "name", "description", "running_operations", "position")
     search_fields = ("code", "name")
     inlines = (PlanLimitInline,)
 

@@ -5,8 +5,10 @@ from apps.accounts.services.personal_data import declare_obstacle, declare_secti
 from apps.audit.services.retention import forget_old_acts
 from apps.common.metering import declare_gauge
 from apps.events.services import declare_event
+from apps.operations.services.claims import set_running_limit
 from apps.operations.services.kinds import Step, register_kind
 from apps.workspaces.selectors.memberships import count_places
+from apps.workspaces.selectors.running import running_limit_of
 from apps.workspaces.services import provisioning, purge, slots
 from apps.workspaces.services.erasure import memberships_of_person, obstacles_to_erasure
 from apps.workspaces.services.retention import register_retention
@@ -31,6 +33,7 @@ declare_event("service_account.created", "A service account was made")
 declare_event("service_account.removed", "A service account was removed")
 
 declare_gauge("members", count_places)
+set_running_limit(running_limit_of)
 
 register_retention("audit.workspace", forget_old_acts)
 

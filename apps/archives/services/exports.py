@@ -19,7 +19,7 @@ from apps.archives.states import ExportStatus
 from apps.audit.services import Target, record_act_in
 from apps.audit.services.recording import AuditedWorkspace
 from apps.common.actors import Actor
-from apps.common.archiving import left_out_of
+from apps.common.archiving import left_out_of, why_empty
 from apps.common.errors import Unavailable
 from apps.common.tenancy import enter_public
 from apps.events.services import emit_event
@@ -163,8 +163,10 @@ def prove_step(context: StepContext) -> dict[str, Any]:
 
 
 def what_is_left_out(export: WorkspaceExport) -> list[dict[str, str]]:
-    """The columns that stayed behind, and why."""
-    return [
+    """The columns that stayed behind, and why; all of a table's are told as ``*``."""
+    tables = [table["name"] for table in (export.manifest or {}).get("tables", ())]
+    whole = [{"table": name, "column": "*", "why": why} for name in tables if (why := why_empty(name)) is not None]
+    return whole + [
         {"table": table["name"], "column": column, "why": left_out_of(table["name"])[column].why}
         for table in (export.manifest or {}).get("tables", ())
         for column in table["left_out"]

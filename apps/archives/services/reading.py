@@ -12,7 +12,7 @@ from django.conf import settings
 from apps.archives.errors import ArchiveBroken, ArchiveForeign, ArchiveRefused, ArchiveTooLarge
 from apps.archives.services.containers import Source, read_members
 from apps.archives.services.manifests import MANIFEST, SETTINGS, Manifest, TableRecord, read_manifest
-from apps.common.archiving import RowCheck, checks_of, left_out_of
+from apps.common.archiving import RowCheck, checks_of, left_out_of, why_empty
 from apps.common.canonical_json import JsonTooLarge, MalformedJson, loads
 from apps.common.row_copies import decode_row
 from apps.common.schema_migration import UnknownMigrations
@@ -162,6 +162,8 @@ def _require_shape(manifest: Manifest) -> SchemaShape:
 
 def _left_out_checks(table: TableShape) -> Iterator[RowCheck]:
     """What no archive holds, none may bring: a credential in it would be somebody else's choice."""
+    if why_empty(table.name) is not None:
+        yield lambda _row: "No archive holds rows of this table."
     for column in left_out_of(table.name).values():
         if column.column in table.columns:
             yield lambda row, column=column: (  # type: ignore[misc]

@@ -13,7 +13,7 @@ from django.db import connection
 
 from apps.archives.services.containers import PART_BYTES, ContainerWriter, Target
 from apps.archives.services.manifests import MANIFEST, SETTINGS, Manifest, TableRecord
-from apps.common.archiving import left_out_of
+from apps.common.archiving import left_out_of, why_empty
 from apps.common.row_copies import copy_out, snapshot
 from apps.common.schema_ddl import fingerprint_of
 from apps.common.schema_migration import applied_migrations
@@ -65,6 +65,9 @@ class SchemaMoved(RuntimeError):
 
 
 def _add_table(container: ContainerWriter, schema_name: str, table: TableShape) -> TableRecord:
+    if why_empty(table.name) is not None:
+        nothing = hashlib.sha256().hexdigest()
+        return TableRecord(table.name, table.columns, 0, 0, nothing, 0, left_out=table.columns)
     left_out = {name: column.instead for name, column in left_out_of(table.name).items() if name in table.columns}
     digest = hashlib.sha256()
     part, rows, size, parts = bytearray(), 0, 0, 0

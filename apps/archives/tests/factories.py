@@ -95,6 +95,7 @@ def forged(archive: bytes, *, table: str = "", rows: Callable[[bytes], bytes] = 
         if name == f"tables/{table}/000001.copy":
             content = rows(content)
             said = {
+                "parts": 1,
                 "rows": content.count(b"\n"),
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),

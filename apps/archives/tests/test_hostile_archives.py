@@ -190,6 +190,25 @@ def test_a_trail_tells_of_nothing_that_is_still_to_come(api: Any, archive: bytes
     assert "still to come" in error["detail"]
 
 
+def test_use_of_another_installation(api: Any, archive: bytes) -> None:
+    """Whoever brings a ledger, or limits of their own, is refused."""
+    columns = next(
+        table["columns"]
+        for table in json.loads(members_of(archive)[-1][1])["tables"]
+        if table["name"] == "billing_quotaoverride"
+    )
+    rows = b"\t".join(b"1" for _ in columns) + b"\n"
+    members = members_of(archive)
+    place = next(index for index, (name, _) in enumerate(members) if name.startswith("tables/"))
+    with_rows = packed([*members[:place], ("tables/billing_quotaoverride/000001.copy", b""), *members[place:]])
+    error = refused(
+        api,
+        forged(with_rows, table="billing_quotaoverride", rows=lambda _: rows),
+    )
+    assert error["code"] == "archive_refused"
+    assert "No archive holds rows" in error["detail"]
+
+
 def test_a_version_whose_definition_is_not_valid(api: Any, archive: bytes) -> None:
     from apps.common.canonical_json import digest
 

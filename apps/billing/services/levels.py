@@ -17,6 +17,7 @@ from apps.billing.services.ledger import write_entry
 from apps.billing.services.notices import reached_threshold, tell_threshold
 from apps.billing.services.presence import entered_with_quotas
 from apps.billing.services.quotas import give_back_expired, lock_quota, measure_level, require_dimension, save_use
+from apps.plans.selectors.dimensions import known_dimensions
 
 
 def take_room(*, workspace_id: UUID, dimension: str, amount: int, now: datetime) -> None:
@@ -48,6 +49,17 @@ def note_level(*, workspace_id: UUID, dimension: str, now: datetime, going: int 
             quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
             level = max(0, measure_level(quota, workspace) - going)
             set_level(quota, level, workspace=workspace, now=now)
+
+
+def measure_levels(*, workspace: Any, now: datetime) -> None:
+    """Measure all that a workspace has which came filled. Raises QuotaExceeded for what is above the limit."""
+    for code, known in sorted(known_dimensions().items()):
+        if known.kind == "counter":
+            continue
+        quota = lock_quota(workspace=workspace, dimension=code, now=now)
+        if not _has_room(quota, quota.used, 0):
+            brought, quota.used = quota.used, 0
+            raise quota_exceeded(quota, name=known.name, unit=known.unit, asked=brought)
 
 
 def set_level(quota: Quota, level: int, *, workspace: Any, now: datetime, source: str = "measured") -> None:

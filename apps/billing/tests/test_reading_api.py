@@ -317,7 +317,8 @@ class TestIndexes:
 
     def test_lists_and_sums_are_found_by_index(self, many: Any) -> None:
         newest = UsageEvent.objects.order_by("-occurred_at", "-id")
-        since = timezone.now() - timedelta(days=7)
+        # A small part of what there is: for a large one, reading all of it is right.
+        since = timezone.now() - timedelta(hours=3)
         questions = {
             "all": newest[:50],
             "dimension": newest.filter(dimension=TOKENS)[:50],
@@ -325,7 +326,9 @@ class TestIndexes:
             "key": newest.filter(idempotency_key="k7"),
             "range": newest.filter(occurred_at__gte=since)[:50],
             "growth": UsageEvent.objects.filter(dimension=TOKENS, occurred_at__gt=since).order_by("id"),
-            "buckets": AppUsage.objects.filter(bucket="day", start__gte=since).order_by("-start", "-id")[:50],
+            "buckets": AppUsage.objects.filter(bucket="day", start__gte=since - timedelta(days=7)).order_by(
+                "-start", "-id"
+            )[:50],
         }
         plans = {name: rows.explain() for name, rows in questions.items()}
         assert {name: plan for name, plan in plans.items() if "Seq Scan" in plan} == {}

@@ -71,6 +71,7 @@ BATCH_MAX_REQUESTS = 50
 
 # Quotas and use
 DIMENSIONS_KNOWN_FOR = timedelta(minutes=1)
+PLANS_KNOWN_FOR = timedelta(minutes=1)
 QUOTA_GRACE = timedelta(days=14)
 RESERVATION_LIFETIME = timedelta(minutes=15)
 RESERVATION_LIFETIME_MAX = timedelta(days=1)

@@ -79,8 +79,10 @@ class UseOutput(serializers.Serializer[Any]):
     resets_at = serializers.DateTimeField(allow_null=True)
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        # It was made where it is true, in the database, and is kept as it was told first.
-        return {str(name): instance[name] for name in self.fields}
+        # It was made where it is true, in the database, and is kept as it was told first. Making the fields anew for
+        # each request would cost more than all else here; they are there only when `?fields=` has picked some.
+        picked: Any = self.__dict__.get("fields", self._declared_fields)
+        return {name: instance[name] for name in picked}
 
 
 class ReservedOutput(UseOutput):
