@@ -140,7 +140,7 @@ def _limit(place: Any, hard: int | None, dimension: str = DIMENSION) -> None:
 
     with enter(place.workspace):
         quota = find_quota(workspace=place.workspace, dimension=dimension, now=timezone.now())
-        Quota.objects.filter(pk=quota.pk).update(hard_limit=hard, soft_limit=None)
+        Quota.objects.filter(pk=quota.pk).update(hard_limit=hard, soft_limit=None, overage_allowed=False)
 
 
 def _spend(place: Any, *, until_refused: bool = False) -> tuple[float, int]:

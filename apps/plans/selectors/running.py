@@ -19,8 +19,8 @@ def running_limits() -> dict[str, int]:
     if time.monotonic() - read_at < settings.PLANS_KNOWN_FOR.total_seconds():
         return known
     with enter_public():
-        rows = Plan.objects.exclude(running_operations=None)
-        known = dict(rows.values_list("code", "running_operations"))
+        rows = Plan.objects.values_list("code", "running_operations")
+        known = {code: number for code, number in rows if number is not None}
     _known = (time.monotonic(), known)
     return known
 
