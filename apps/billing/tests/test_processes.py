@@ -55,11 +55,7 @@ def start(committed_database: str, entered: Any) -> Iterator[Start]:
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={
-                    **os.environ,
-                    "DJANGO_SETTINGS_MODULE": "config.settings.test",
-                    "DATABASE_URL": committed_database,
-                },
+                env=environment,
             )
             for _ in range(processes)
         ]
