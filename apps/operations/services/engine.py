@@ -57,6 +57,7 @@ def _carry_out(operation: Operation, clock: Callable[[], datetime]) -> None:
 
 def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[], datetime]) -> None:
     steps = kind.steps()
+    begun = operation.step_begun
     result: Any = None
     for index, record in enumerate(operation.steps):
         if record["done_at"]:
@@ -67,7 +68,9 @@ def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[
         if asked_to_stop():
             outcomes.hand_back(operation, now=clock())
             return
-        if not _begin(operation, index, step):
+        if step.name == begun:
+            begun = ""  # by the claim's own write; what comes behind it begins as usual, on a retry too
+        elif not _begin(operation, index, step):
             outcomes.stop(operation, now=clock())
             return
         settle = partial(_settle_ended, operation, step, clock)
