@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -48,6 +49,9 @@ class Watchdog:
     A step that has to end gets StepEnded raised in its thread, and the programs that it started are ended. If it is
     still there STEP_END_GRACE later, stuck in code that doesn't listen, ``abandon`` is called with the same StepEnded
     to write that down, and the process ends itself: whoever keeps the workers running starts another one.
+
+    Code in C that keeps the interpreter to itself stops this thread, too. Then a timer of faulthandler's, a thread that
+    needs no interpreter, ends the process another grace later, and the lease that nobody extends runs out.
     """
 
     def __init__(self, step: Step, *, abandon: Callable[[StepEnded], None]) -> None:
@@ -74,10 +78,15 @@ class Watchdog:
             if signal.getsignal(_SIGNAL) is not _interrupt:
                 signal.signal(_SIGNAL, _interrupt)
         self._thread.start()
+        if self._interruptible:
+            last = self._time_limit + 2 * settings.STEP_END_GRACE
+            faulthandler.dump_traceback_later(last.total_seconds(), exit=True, file=sys.__stderr__ or 2)
         try:
             yield
         finally:
             self._over.set()
+            if self._interruptible:
+                faulthandler.cancel_dump_traceback_later()
         self._thread.join(timeout=1)
 
     @property

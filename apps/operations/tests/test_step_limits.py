@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ from django.utils import timezone
 from apps.common.actors import SYSTEM
 from apps.operations.models import Operation
 from apps.operations.services.requests import request_operation
+from apps.operations.services.sweep import sweep_operations
 from apps.operations.tests import probe
 from config.testing.processes import StartWorker, WorkerProcess, wait_for
 
@@ -68,6 +71,20 @@ def test_step_that_does_not_listen_takes_its_process_with_it(worker_process: Sta
     assert worker.process.poll() is None
 
 
+def test_step_that_keeps_the_interpreter_is_ended_with_its_process(worker_process: StartWorker) -> None:
+    """No thread of Python's can end it, and no heartbeat extends its lease."""
+    worker = worker_process(include=PROBE, pool="prefork", **SHORT)
+    operation = ask(way="keeps the interpreter")
+    assert wait_for(lambda: read(operation).status == "running"), worker.read_log()
+    process = psutil.Process(int(operation.lease_owner.rpartition(":")[2]))
+    assert wait_for(lambda: not process.is_running(), seconds=15), worker.read_log()
+    Operation.objects.filter(pk=operation.pk).update(lease_until=timezone.now() - timedelta(seconds=1), failures=4)
+    sweep_operations(now=timezone.now())
+    assert (read(operation).status, (operation.error or {})["code"]) == ("failed", "worker_lost")
+    quick = ask("probe.work")
+    assert wait_for(lambda: read(quick).status == "succeeded"), worker.read_log()
+
+
 @pytest.mark.parametrize("way", ["hoards", "has a program hoard"])
 def test_step_that_needs_too_much_memory_is_ended(worker_process: StartWorker, way: str) -> None:
     worker = worker_process(include=PROBE, pool="prefork", **SHORT)
@@ -104,8 +121,10 @@ def test_stopping_worker_hands_back_a_step_that_it_can_not_finish(worker_process
     worker = worker_process(include=PROBE, pool="prefork", WORKER_STOP_GRACE="1")
     operation = ask("probe.work", second="sleep", seconds=30)
     assert wait_for(lambda: read(operation).current_step == "second"), worker.read_log()
+    began = time.monotonic()
     worker.process.send_signal(signal.SIGTERM)
     assert wait_for(lambda: worker.process.poll() is not None), worker.read_log()
+    assert time.monotonic() - began < 8
     assert (read(operation).status, operation.failures) == ("queued", 0)
     assert operation.message == "Handed back by a worker that was stopped."
 
