@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Field
 
 from apps.common.constraints import violated_constraint
 from apps.operations.models import Operation
@@ -28,13 +29,14 @@ ON CONFLICT (workspace_id) DO UPDATE SET served_at = excluded.served_at;
 """
 
 # The table of states allows queued → running; `move_to` would need the row here first, and one more message.
+# `next.done` is how many steps are done; NULL, so that none begins, when all are or somebody canceled what was then
+# handed back.
 _CLAIM = """
 WITH next AS MATERIALIZED (
-    SELECT due.id, (
-               SELECT step.record ->> 'name'
-                 FROM jsonb_array_elements(due.steps) WITH ORDINALITY AS step (record, place)
-                WHERE step.record ->> 'done_at' IS NULL ORDER BY step.place LIMIT 1
-           ) AS step
+    SELECT due.id, CASE WHEN NOT due.cancel_requested THEN (
+               SELECT min(step.place) - 1 FROM jsonb_array_elements(due.steps) WITH ORDINALITY AS step (record, place)
+                WHERE step.record ->> 'done_at' IS NULL)::int
+           END AS done
       FROM operations_operation AS due
      WHERE due.status = 'queued' AND due.queue = %(queue)s AND due.next_attempt_at <= %(now)s
        AND due.workspace_id {workspace}
@@ -45,11 +47,13 @@ WITH next AS MATERIALIZED (
 UPDATE operations_operation AS operation
    SET status = 'running', attempt = operation.attempt + 1, lease_owner = %(owner)s, lease_until = %(until)s,
        started_at = coalesce(operation.started_at, %(now)s), waits_for_target = false, updated_at = %(now)s,
-       current_step = coalesce(next.step, operation.current_step),
-       message = coalesce(%(known)s::jsonb -> operation.kind ->> next.step, operation.message)
+       current_step = coalesce(operation.steps -> next.done ->> 'name', operation.current_step),
+       message = coalesce(
+           %(known)s::jsonb -> operation.kind ->> (operation.steps -> next.done ->> 'name'), operation.message),
+       progress = coalesce(100 * next.done / jsonb_array_length(operation.steps), operation.progress)
   FROM next
  WHERE operation.id = next.id {below_limit}
-RETURNING {columns}
+RETURNING {columns}, next.done IS NOT NULL
 """
 
 _BELOW_LIMIT = """
@@ -97,10 +101,14 @@ def _undone_when_it_fails() -> AbstractContextManager[Any]:
 
 
 def _read(row: tuple[Any, ...]) -> Operation:
-    values = [
-        field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
-        for field, value in zip(_FIELDS, row, strict=True)
-    ]
+    *stored, has_begun = row
+    values = [_convert(field, value) for field, value in zip(_FIELDS, stored, strict=True)]
     found: Operation = Operation.from_db(connection.alias, [field.attname for field in _FIELDS], values)
-    found.step_begun = found.current_step
+    found.step_begun = found.current_step if has_begun else ""
     return found
+
+
+def _convert(field: Field[Any, Any], value: Any) -> Any:
+    for convert in field.get_db_converters(connection):
+        value = convert(value, None, connection)
+    return value

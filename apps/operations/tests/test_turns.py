@@ -19,7 +19,8 @@ from apps.operations.models import Operation
 from apps.operations.selectors.turns import overdue_operations
 from apps.operations.services import limits
 from apps.operations.services.claims import claim_next
-from apps.operations.services.outcomes import finish
+from apps.operations.services.engine import run_next
+from apps.operations.services.outcomes import finish, hand_back
 from apps.operations.services.requests import cancel_operation, request_operation
 from apps.operations.tests import probe
 from config.testing.processes import StartWorker, wait_for
@@ -206,14 +207,29 @@ def test_claim_begins_the_next_step_in_the_same_write() -> None:
         record | ({"done_at": NOW.isoformat(), "result": {}} if record["name"] != "third" else {})
         for record in operation.steps
     ]
-    Operation.objects.filter(pk=operation.pk).update(steps=steps)
+    Operation.objects.filter(pk=operation.pk).update(steps=steps, progress=91)
     claimed = claim()
     assert claimed is not None
     operation.refresh_from_db()
     assert (claimed.pk, operation.status, operation.attempt) == (operation.pk, "running", 1)
-    assert (operation.current_step, operation.message) == ("third", "Doing the last thing.")
+    begun = (operation.current_step, operation.message, operation.progress)
+    assert begun == ("third", "Doing the last thing.", 66)
+    assert (claimed.current_step, claimed.steps, claimed.lease_until) == ("third", steps, operation.lease_until)
     with pytest.raises(TooLateToCancel):
         cancel_operation(operation_id=operation.pk, actor=SYSTEM, now=NOW)
+
+
+@pytest.mark.django_db
+def test_what_was_canceled_and_handed_back_begins_no_step() -> None:
+    """Its worker had to stop in the step in which somebody canceled it: the next one does no more of it."""
+    operation = ask(uuid4())
+    first = claim()
+    assert first is not None
+    cancel_operation(operation_id=operation.pk, actor=SYSTEM, now=NOW)
+    hand_back(first, now=NOW)
+    run_next(queue="default", owner="next", clock=lambda: NOW)
+    operation.refresh_from_db()
+    assert (operation.status, operation.message) == ("canceled", "Canceled after 0 of 3 steps.")
 
 
 @pytest.mark.django_db
