@@ -35,8 +35,9 @@ _START_LIMIT = 60.0
 
 
 def main() -> None:
-    # Keys of its own: nobody else's worker takes these messages.
-    os.environ["REDIS_KEY_PREFIX"] = "bench-ours:"
+    # Keys of this run's own: nobody else's worker takes these messages.
+    os.environ["REDIS_KEY_PREFIX"] = f"bench-ours-{os.getpid()}:"
+    os.environ["BENCH_BARE_PREFIX"] = f"bench-bare-{os.getpid()}:"
     django.setup()
     from benchmarks import platform
 
@@ -148,8 +149,8 @@ def _worker(app: str, arguments: list[str], log: Path) -> Iterator[None]:
 
 
 def _forget(broker: redis.Redis) -> None:
-    for pattern in ("bench-ours:*", "bench-bare:*"):
-        for key in broker.scan_iter(pattern):
+    for prefix in (os.environ["REDIS_KEY_PREFIX"], os.environ["BENCH_BARE_PREFIX"]):
+        for key in broker.scan_iter(f"{prefix}*"):
             broker.delete(key)
 
 
