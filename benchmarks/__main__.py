@@ -12,7 +12,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
-from benchmarks.places import database, server_version
+from benchmarks.places import database, own_name, server_version
 from benchmarks.report import RESULTS, Result, render
 from config.services import throwaway_services
 
@@ -41,7 +41,7 @@ def main(chosen: list[str]) -> int:
             database_url, redis_url = running.database_url, running.redis_url
         for group in groups:
             print(f"measuring {group} …", file=sys.stderr, flush=True)
-            with database(database_url, f"bench_{group}") as url:
+            with database(database_url, own_name(group)) as url:
                 results += _measure(group, {"DATABASE_URL": url, "REDIS_URL": redis_url, "BENCH_SERVER": database_url})
         table = render(results, server_version=server_version(database_url))
     print(table)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+
+
+def own_name(subject: str) -> str:
+    """What a database of this run is called: the process's number is in it, so that two runs on one server, each
+    dropping what it made, don't destroy each other's."""
+    return f"bench_{subject}_{os.getpid()}"
 
 
 def sibling(url: str, name: str) -> str:

@@ -86,6 +86,9 @@ class Operation(StatefulModel, TimestampedModel):
             models.Index(fields=["target_kind", "target_id", "-created_at"], name="operation_by_target"),
         ]
 
+    #: The step that the claim itself wrote down as begun; of this instance only, no column.
+    step_begun: str = ""
+
     objects: Any = OperationQuerySet.as_manager()
 
     def __str__(self) -> str:

@@ -7,12 +7,12 @@ import socket
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_init, worker_shutting_down
+from celery.signals import task_postrun, task_prerun, worker_init, worker_shutting_down
 from django.utils import timezone
 
 from apps.operations.services.engine import run_next
 from apps.operations.services.retention import forget_finished_operations, forget_idle_turns
-from apps.operations.services.stopping import ask_to_stop, forget_to_stop
+from apps.operations.services.stopping import ask_to_stop, forget_to_stop, hold_work, release_work
 from apps.operations.services.sweep import sweep_operations
 from apps.operations.services.tallies import fold_tallies
 
@@ -23,9 +23,19 @@ def begin(**kwargs: Any) -> None:
 
 
 @worker_shutting_down.connect
-def stop(**kwargs: Any) -> None:
-    """SIGTERM: the processes of this worker finish or hand back the step in hand."""
-    ask_to_stop()
+def stop(how: str = "", **kwargs: Any) -> None:
+    """SIGTERM: the processes of this worker finish or hand back the step in hand. SIGQUIT: they are ended."""
+    ask_to_stop(at_once=how == "Cold")
+
+
+@task_prerun.connect
+def hold(**kwargs: Any) -> None:
+    hold_work()
+
+
+@task_postrun.connect
+def release(**kwargs: Any) -> None:
+    release_work()
 
 
 @shared_task(name="operations.run")

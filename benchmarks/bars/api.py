@@ -13,7 +13,7 @@ import django
 from benchmarks.bars import tell
 from benchmarks.load import Request, requests_per_second
 from benchmarks.measure import alternate, seconds
-from benchmarks.places import database
+from benchmarks.places import database, own_name
 from benchmarks.references import prepare_reference
 from benchmarks.report import Result
 from benchmarks.servers import granian, serving
@@ -35,8 +35,8 @@ def main() -> None:
     platform.add_apps(place, LISTED)
     server = os.environ["BENCH_SERVER"]
     with ExitStack() as stack:
-        plain_url = stack.enter_context(database(server, "bench_plain"))
-        stock_url = stack.enter_context(database(server, "bench_stock"))
+        plain_url = stack.enter_context(database(server, own_name("plain")))
+        stock_url = stack.enter_context(database(server, own_name("stock")))
         references = {"PLAIN_DATABASE_URL": plain_url, "STOCK_DATABASE_URL": stock_url}
         prepare_reference("plain", LISTED, SECRET, references)
         prepare_reference("stock", SCHEMAS, SECRET, references)

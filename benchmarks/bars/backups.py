@@ -22,10 +22,10 @@ from django.utils import timezone
 
 from benchmarks.bars import tell
 from benchmarks.measure import Comparison, alternate, seconds
-from benchmarks.places import database, sibling
+from benchmarks.places import database, own_name, sibling
 from benchmarks.report import Result
 
-NAME = "bench_backed_up"
+NAME = own_name("backed_up")
 ROUNDS = 7
 
 #: A shop: people, what they ordered, what they did on its pages, and keys that don't compress. With all indexes some

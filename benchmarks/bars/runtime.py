@@ -10,7 +10,7 @@ import django
 from benchmarks.bars import tell
 from benchmarks.load import Request, requests_per_second
 from benchmarks.measure import alternate
-from benchmarks.places import database
+from benchmarks.places import database, own_name
 from benchmarks.references import prepare_reference
 from benchmarks.report import Result
 from benchmarks.servers import granian, serving
@@ -28,8 +28,8 @@ def main() -> None:
     platform.publish_loan_schedule(place)
     server = os.environ["BENCH_SERVER"]
     with ExitStack() as stack:
-        plain_url = stack.enter_context(database(server, "bench_plain"))
-        stock_url = stack.enter_context(database(server, "bench_stock"))
+        plain_url = stack.enter_context(database(server, own_name("plain")))
+        stock_url = stack.enter_context(database(server, own_name("stock")))
         references = {"PLAIN_DATABASE_URL": plain_url, "STOCK_DATABASE_URL": stock_url}
         for name, count in (("plain", 1), ("stock", STOCK_SCHEMAS)):
             prepare_reference(name, count, "unused", references)

@@ -11,14 +11,14 @@ from celery import Celery
 # Not the current one: the process that measures sends our messages, too.
 app = Celery("bare", broker=os.environ["REDIS_URL"], set_as_current=False)
 app.conf.update(
-    broker_transport_options={"global_keyprefix": "bench-bare:"},
+    broker_transport_options={"global_keyprefix": os.environ["BENCH_BARE_PREFIX"]},
     broker_connection_retry_on_startup=True,
     task_ignore_result=True,
     task_acks_late=True,
     worker_prefetch_multiplier=1,
 )
 
-BEGUN = "bench-bare:begun"
+BEGUN = os.environ["BENCH_BARE_PREFIX"] + "begun"
 
 
 @app.task(name="bare.begin")

@@ -10,7 +10,7 @@ import redis
 from apps.operations.services.kinds import Step, StepContext, register_kind
 
 KIND = "bench.begin"
-BEGUN = "bench-ours:begun"
+BEGUN = os.environ["REDIS_KEY_PREFIX"] + "begun"
 
 
 def _begin(context: StepContext) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +13,7 @@ import pytest
 
 from benchmarks.load import Request, UnexpectedAnswer, requests_per_second
 from benchmarks.measure import alternate
+from benchmarks.places import own_name
 from benchmarks.report import Result, render
 
 
@@ -36,6 +39,12 @@ def test_table_says_what_falls_short() -> None:
     assert "PostgreSQL 15.1" in lines[0]
     assert lines[-2].endswith("| holds |")
     assert lines[-1].endswith("| **falls short** |")
+
+
+def test_two_runs_have_databases_of_their_own() -> None:
+    elsewhere = "from benchmarks.places import own_name; print(own_name('api'))"
+    other = subprocess.run([sys.executable, "-c", elsewhere], stdout=subprocess.PIPE, text=True, check=True)
+    assert other.stdout.strip() != own_name("api") == own_name("api")
 
 
 @pytest.fixture

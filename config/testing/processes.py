@@ -23,7 +23,7 @@ _SECONDS_TO_STOP = 10.0
 
 @dataclass
 class WorkerProcess:
-    """A `celery worker` in one process of its own, on the test's database and its own part of Redis."""
+    """A `celery worker` in a process group of its own, on the test's database and its own part of Redis."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -97,6 +97,7 @@ def starting_workers(database: str, folder: Path) -> Iterator[StartWorker]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                process_group=0,
             )
         worker = WorkerProcess(process, log)
         started.append(worker)

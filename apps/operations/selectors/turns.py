@@ -27,7 +27,7 @@ of_platform AS (
      WHERE status = 'queued' AND queue = %(queue)s AND next_attempt_at <= %(now)s AND workspace_id IS NULL
      ORDER BY priority DESC, next_attempt_at, id LIMIT 1
 )
-SELECT workspace_id FROM (
+SELECT workspace_id, running FROM (
     SELECT waiting.workspace_id, first.priority, first.waiting_since,
            coalesce(running.running, 0) AS running, turn.served_at
       FROM waiting
@@ -57,15 +57,15 @@ WHERE place <= %(each)s ORDER BY place, next_attempt_at LIMIT %(most)s
 """
 
 
-def waiting_workspaces(*, queue: str, now: datetime) -> list[UUID | None]:
-    """Those with an operation due in the queue; None stands for the platform's own work.
+def waiting_workspaces(*, queue: str, now: datetime) -> list[tuple[UUID | None, int]]:
+    """Those with an operation due in the queue, and how many of theirs run; None stands for the platform's own work.
 
     By the priority of their first one, then who has the fewest running, then who was served least recently, then who
     has waited longest.
     """
     with connection.cursor() as cursor:
         cursor.execute(_TURNS, {"queue": queue, "now": now})
-        return [row[0] for row in cursor.fetchall()]
+        return [(row[0], row[1]) for row in cursor.fetchall()]
 
 
 def overdue_operations(*, now: datetime, each: int, most: int) -> list[UUID]:

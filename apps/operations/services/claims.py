@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +14,8 @@ from apps.operations.models import Operation, WorkspaceTurn
 from apps.operations.querysets import OperationQuerySet
 from apps.operations.selectors.turns import waiting_workspaces
 from apps.operations.services.kinds import find_kind
+from apps.operations.services.limits import running_limit
+from apps.operations.services.quick_claims import claim_at_once
 from apps.operations.states import OperationStatus
 
 log = structlog.get_logger(__name__)
@@ -26,29 +27,6 @@ _BUSY = timedelta(seconds=15)
 #: How many operations that can't be taken up now are laid aside in one turn of a workspace.
 _LAID_ASIDE_MAX = 20
 
-RunningLimit = Callable[[UUID], int | None]
-
-
-def _no_limit_of_its_own(workspace_id: UUID) -> int | None:
-    return None
-
-
-_running_limit: RunningLimit = _no_limit_of_its_own
-
-
-def set_running_limit(limit: RunningLimit) -> None:
-    """Have ``limit`` say how many operations of a workspace may run at once: the plan's answer, or None for
-    OPERATION_RUNNING_PER_WORKSPACE."""
-    global _running_limit  # noqa: PLW0603 - one process, one answer
-    _running_limit = limit
-
-
-def running_limit(workspace_id: UUID) -> int:
-    """How many operations of the workspace may run at once."""
-    own = _running_limit(workspace_id)
-    limit: int = settings.OPERATION_RUNNING_PER_WORKSPACE if own is None else own
-    return limit
-
 
 def claim_next(*, queue: str, owner: str, now: datetime) -> Operation | None:
     """The operation of the queue whose turn it is, running and held by ``owner``; None when nothing can be taken up.
@@ -56,8 +34,12 @@ def claim_next(*, queue: str, owner: str, now: datetime) -> Operation | None:
     The highest priority first; among equals the workspace with the fewest running, then the one that was served least
     recently: one that asks for ten thousand waits for itself, not the others for it.
     """
-    for workspace_id in waiting_workspaces(queue=queue, now=now):
-        operation = _claim_of(workspace_id, queue=queue, owner=owner, now=now)
+    for workspace_id, running in waiting_workspaces(queue=queue, now=now):
+        if workspace_id is not None and running >= running_limit(workspace_id):
+            continue
+        operation = claim_at_once(workspace_id, queue=queue, owner=owner, now=now) or _claim_of(
+            workspace_id, queue=queue, owner=owner, now=now
+        )
         if operation is not None:
             return operation
     return None

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import structlog
 from django.db import connection
 
@@ -24,6 +25,9 @@ from apps.operations.services.stopping import asked_to_stop
 from apps.operations.services.watchdog import StepEnded, Watchdog
 
 log = structlog.get_logger(__name__)
+
+#: In seconds: for how long a process that ends itself waits for the server to take a cancellation.
+_CANCEL_PATIENCE = 2.0
 
 
 def run_next(*, queue: str, owner: str, clock: Callable[[], datetime]) -> None:
@@ -57,6 +61,7 @@ def _carry_out(operation: Operation, clock: Callable[[], datetime]) -> None:
 
 def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[], datetime]) -> None:
     steps = kind.steps()
+    begun = operation.step_begun
     result: Any = None
     for index, record in enumerate(operation.steps):
         if record["done_at"]:
@@ -67,12 +72,14 @@ def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[
         if asked_to_stop():
             outcomes.hand_back(operation, now=clock())
             return
-        if not _begin(operation, index, step):
+        if step.name == begun:
+            begun = ""  # by the claim's own write; what comes behind it begins as usual, on a retry too
+        elif not _begin(operation, index, step):
             outcomes.stop(operation, now=clock())
             return
         settle = partial(_settle_ended, operation, step, clock)
         try:
-            with Watchdog(step, abandon=partial(_abandon, settle)).watching():
+            with Watchdog(step, abandon=partial(_abandon, settle, connection.connection)).watching():
                 result = step.run(_context(operation, lease, clock))
         except LeaseLost:
             raise
@@ -80,6 +87,10 @@ def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[
             settle(ended)
             return
         except Exception as error:
+            if asked_to_stop():  # it may be why: the signal came to the step's programs as well
+                log.warning("step_failed_while_stopping", operation=str(operation.pk), step=step.name, exc_info=True)
+                outcomes.hand_back(operation, now=clock())
+                return
             failure = outcomes.explain_failure(error, step=step.name)
             log.warning(
                 "step_failed",
@@ -96,17 +107,22 @@ def _run_steps(operation: Operation, kind: Kind, lease: Lease, clock: Callable[[
 
 def _settle_ended(operation: Operation, step: Step, clock: Callable[[], datetime], ended: StepEnded) -> None:
     """A step was ended from outside: a failed attempt, unless it is the worker that had to go. Raises LeaseLost."""
+    if connection.connection is not None and not connection.is_usable():
+        connection.close()  # it was ended in a statement that the server didn't cancel in time
     if ended.code == "worker_stopping":
         outcomes.hand_back(operation, now=clock())
     else:
         outcomes.fail(operation, Failure(ended.code, ended.detail, is_final=False), step=step.name, now=clock())
 
 
-def _abandon(settle: Callable[[StepEnded], None], ended: StepEnded) -> None:
-    """In the watchdog's thread, before the process ends itself: write down why, over a connection of this thread."""
+def _abandon(settle: Callable[[StepEnded], None], used: psycopg.Connection[Any] | None, ended: StepEnded) -> None:
+    """Beside the step, before its process ends itself: write down why, over a connection of this thread, and cancel
+    the statement that the step may be waiting for on the one that it used."""
     try:
         with enter_public():
             settle(ended)
+        if used is not None:
+            used.cancel_safe(timeout=_CANCEL_PATIENCE)
     except LeaseLost as lost:
         log.warning("lease_lost", detail=str(lost))
     finally:

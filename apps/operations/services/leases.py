@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -15,12 +16,13 @@ from django.db import DatabaseError, connection
 
 from apps.operations.errors import LeaseLost
 from apps.operations.models import Operation
+from apps.operations.services.standby import run_beside
 
 log = structlog.get_logger(__name__)
 
 
 class Lease:
-    """Extends the operation's lease every heartbeat, from a thread of its own, for as long as the block runs.
+    """Extends the operation's lease every heartbeat, in a thread beside, for as long as the block runs.
 
     A database that doesn't answer is not yet a lost lease: the row decides, at the next beat or the next record.
     """
@@ -31,17 +33,18 @@ class Lease:
         self._clock = clock
         self._stopped = threading.Event()
         self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"lease {operation_id}", daemon=True)
+        self._beating: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beating = run_beside(self._beat)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stopped.set()
-        self._thread.join(timeout=5)
+        if self._beating is not None:
+            wait([self._beating], timeout=5)
 
     def require(self) -> None:
         """Raise LeaseLost when another worker has taken over."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from apps.operations.selectors.load import Load, present_load, running_by_workspace
 from apps.operations.selectors.overview import count_failures
-from apps.operations.services.claims import running_limit
+from apps.operations.services.limits import running_limit
 
 _LATELY = timedelta(hours=24)
 

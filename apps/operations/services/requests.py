@@ -16,9 +16,9 @@ from apps.common.queue import enqueue
 from apps.common.tenancy import enter_public
 from apps.operations.errors import OperationFinished, OperationNotFound, TooLateToCancel
 from apps.operations.models import Operation
-from apps.operations.services.claims import running_limit
 from apps.operations.services.contexts import context_of
 from apps.operations.services.kinds import Hook, find_kind, require_kind
+from apps.operations.services.limits import running_limit
 from apps.operations.services.tallies import count_outcome
 from apps.operations.states import PENDING, OperationStatus, Outcome
 

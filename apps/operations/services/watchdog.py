@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
@@ -18,6 +20,7 @@ import structlog
 from django.conf import settings
 
 from apps.operations.services.kinds import Step
+from apps.operations.services.standby import run_beside
 from apps.operations.services.stopping import asked_to_stop
 
 log = structlog.get_logger(__name__)
@@ -26,12 +29,16 @@ log = structlog.get_logger(__name__)
 _SIGNAL = signal.SIGUSR2
 #: The memory of the programs that a step started is read at every fifth look: it means reading all of /proc.
 _LOOKS_PER_READING = 5
+#: How often a step is told to end within its grace: one may swallow what it is told. Not oftener, as another one may be
+#: just then telling a server to cancel its statement.
+_TELLINGS = 4
 #: In seconds: how exactly a system tells when a program was started, twice over.
 _TICK = 0.02
 
 
-class StepEnded(BaseException):
-    """Raised inside a step that has to end now. Not an ``Exception``, so that no step takes it for an error of its own.
+class StepEnded(KeyboardInterrupt):
+    """Raised inside a step that has to end now. Not an ``Exception``, so that no step takes it for an error of its own;
+    a KeyboardInterrupt, upon which psycopg has the server cancel the statement that it waits for.
 
     ``code`` is ``step_timed_out``, ``step_out_of_memory`` or ``worker_stopping``.
     """
@@ -48,6 +55,10 @@ class Watchdog:
     A step that has to end gets StepEnded raised in its thread, and the programs that it started are ended. If it is
     still there STEP_END_GRACE later, stuck in code that doesn't listen, ``abandon`` is called with the same StepEnded
     to write that down, and the process ends itself: whoever keeps the workers running starts another one.
+
+    Code in C that keeps the interpreter to itself stops this thread, and the lease's heartbeat, too. Then a timer of
+    faulthandler's, a thread that needs no interpreter, ends the process when the lease has run out, as nobody knows any
+    more whether another worker has taken over.
     """
 
     def __init__(self, step: Step, *, abandon: Callable[[StepEnded], None]) -> None:
@@ -63,7 +74,8 @@ class Watchdog:
         self._interruptible = threading.current_thread() is threading.main_thread()
         self._over = threading.Event()
         self._ended: StepEnded | None = None
-        self._thread = threading.Thread(target=self._watch, name=f"watchdog {step.name}", daemon=True)
+        self._timer = threading.Lock()
+        self._put_off_at = self._began_at
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -73,23 +85,40 @@ class Watchdog:
             _watching = self
             if signal.getsignal(_SIGNAL) is not _interrupt:
                 signal.signal(_SIGNAL, _interrupt)
-        self._thread.start()
+        watching = run_beside(self._watch)
         try:
-            yield
+            try:
+                self._put_off_the_end()
+                yield
+            finally:
+                self._over.set()
         finally:
+            # Once more: StepEnded may have come just before. From here on it doesn't.
             self._over.set()
-        self._thread.join(timeout=1)
+            with self._timer:
+                if self._interruptible:
+                    faulthandler.cancel_dump_traceback_later()
+        wait([watching], timeout=1)
 
     @property
     def raises(self) -> StepEnded | None:
         """What the step has to be told, while it is there to be told."""
         return None if self._over.is_set() else self._ended
 
+    def _put_off_the_end(self) -> None:
+        """The interpreter answers: its process goes on for as long as a lease lasts."""
+        with self._timer:
+            if self._interruptible and not self._over.is_set():
+                faulthandler.dump_traceback_later(settings.OPERATION_LEASE.total_seconds(), exit=True, file=2)
+        self._put_off_at = time.monotonic()
+
     def _watch(self) -> None:
         looks = 0
         stop_by: float | None = None
         while not self._over.wait(settings.STEP_WATCH.total_seconds()):
             looks += 1
+            if time.monotonic() - self._put_off_at > settings.OPERATION_HEARTBEAT.total_seconds():
+                self._put_off_the_end()
             if stop_by is None and asked_to_stop():
                 stop_by = time.monotonic() + settings.WORKER_STOP_GRACE
             self._ended = self._reason(stop_by, with_programs=looks % _LOOKS_PER_READING == 0)
@@ -133,16 +162,12 @@ class Watchdog:
     def _end(self, ended: StepEnded) -> None:
         log.warning("step_ended", step=self._step.name, code=ended.code)
         self._end_programs()
-        give_up_at = time.monotonic() + settings.STEP_END_GRACE.total_seconds()
-        while not self._over.is_set():
-            if self._interruptible:
+        grace = settings.STEP_END_GRACE.total_seconds()
+        for _ in range(_TELLINGS):
+            if self._interruptible and not self._over.is_set():
                 signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
-            if self._over.wait(settings.STEP_WATCH.total_seconds()):
+            if self._over.wait(grace / _TELLINGS):
                 return
-            if time.monotonic() > give_up_at:
-                break
-        else:
-            return
         log.error("worker_ends_itself", step=self._step.name, code=ended.code)
         self._end_programs()
         try:

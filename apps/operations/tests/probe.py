@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
+import psycopg
+from django.db import connection, transaction
 
 from apps.common.errors import Unavailable
 from apps.operations.errors import StepFailed
@@ -80,28 +83,70 @@ if find_kind("probe.work") is None:
     declare_right("operations.manage", "probe.work")
 
 
+def _query(asked: Any) -> None:
+    """A statement that takes longer than any test waits; `running_statements` finds it."""
+    with asked.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(60) /* probe */")
+
+
+def running_statements() -> int:
+    """How many of those this database's server is at."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+            " AND query LIKE 'SELECT pg_sleep(60)%'"
+        )
+        count: int = cursor.fetchone()[0]
+    return count
+
+
+_HOARD = "x = bytearray(300_000_000); import time; time.sleep(60)"
+
+
+def _work() -> None:
+    while True:
+        pass
+
+
+def _swallow_errors() -> None:
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(60)
+
+
+def _grow_deaf() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+
+
+def _query_in_transaction() -> None:
+    with transaction.atomic():
+        _query(connection)
+
+
+def _query_elsewhere() -> None:
+    with psycopg.connect(**connection.get_connection_params()) as own:
+        _query(own)
+
+
+#: What the tests of a step's limits ask for; none of it ends by itself.
+_WAYS: dict[str, Callable[[], object]] = {
+    "sleeps": lambda: time.sleep(60),
+    "works": _work,
+    "waits for a program": lambda: subprocess.run(["sleep", "61"], check=True),
+    "swallows errors": _swallow_errors,
+    "is deaf": lambda: (_grow_deaf(), time.sleep(60)),
+    "waits for the database": lambda: _query(connection),
+    "waits in a transaction": _query_in_transaction,
+    "waits for a server of its own": _query_elsewhere,
+    "is deaf in the database": lambda: (_grow_deaf(), _query(connection)),
+    "keeps the interpreter": lambda: re.match(r"(a+)+$", "a" * 60 + "b"),
+    "hoards": lambda: exec(_HOARD, {}),
+    "has a program hoard": lambda: subprocess.run([sys.executable, "-c", _HOARD], check=True),
+}
+
+
 def _limited(context: StepContext) -> None:
-    """Does what the tests of a step's limits ask for; none of it ends by itself."""
-    hoard = "x = bytearray(300_000_000); import time; time.sleep(60)"
-    match context.params["way"]:
-        case "sleeps":
-            time.sleep(60)
-        case "works":
-            while True:
-                pass
-        case "waits for a program":
-            subprocess.run(["sleep", "61"], check=True)
-        case "swallows errors":
-            while True:
-                with contextlib.suppress(Exception):
-                    time.sleep(60)
-        case "is deaf":
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-            time.sleep(60)
-        case "hoards":
-            exec(hoard, {})
-        case "has a program hoard":
-            subprocess.run([sys.executable, "-c", hoard], check=True)
+    _WAYS[context.params["way"]]()
 
 
 if find_kind("probe.limited") is None:

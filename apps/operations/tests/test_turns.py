@@ -14,12 +14,14 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.common.actors import SYSTEM
+from apps.operations.errors import TooLateToCancel
 from apps.operations.models import Operation
 from apps.operations.selectors.turns import overdue_operations
-from apps.operations.services import claims
+from apps.operations.services import limits
 from apps.operations.services.claims import claim_next
-from apps.operations.services.outcomes import finish
-from apps.operations.services.requests import request_operation
+from apps.operations.services.engine import run_next
+from apps.operations.services.outcomes import finish, hand_back
+from apps.operations.services.requests import cancel_operation, request_operation
 from apps.operations.tests import probe
 from config.testing.processes import StartWorker, wait_for
 
@@ -118,7 +120,7 @@ def test_no_more_run_than_the_limit_allows_and_the_platform_has_none(settings: A
 
 @pytest.mark.django_db
 def test_a_plan_can_set_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "_running_limit", lambda workspace_id: 1)
+    monkeypatch.setattr(limits, "_running_limit", lambda workspace_id: 1)
     workspace = uuid4()
     ask(workspace), ask(workspace)
     assert claim() is not None
@@ -195,3 +197,60 @@ def test_fault_64_flood_of_one_workspace_does_not_hold_up_another(
         f"{time.monotonic() - began:.1f} s, {worker.read_log()[-2000:]}"
     )
     assert Operation.objects.filter(workspace_id=flood, status="queued").count() > 9_000
+
+
+@pytest.mark.django_db
+def test_claim_begins_the_next_step_in_the_same_write() -> None:
+    """Who cancels right after the claim finds the step begun: one that can't be undone is never raced."""
+    operation = ask(uuid4())
+    steps = [
+        record | ({"done_at": NOW.isoformat(), "result": {}} if record["name"] != "third" else {})
+        for record in operation.steps
+    ]
+    Operation.objects.filter(pk=operation.pk).update(steps=steps, progress=91)
+    claimed = claim()
+    assert claimed is not None
+    operation.refresh_from_db()
+    assert (claimed.pk, operation.status, operation.attempt) == (operation.pk, "running", 1)
+    begun = (operation.current_step, operation.message, operation.progress)
+    assert begun == ("third", "Doing the last thing.", 66)
+    assert (claimed.current_step, claimed.steps, claimed.lease_until) == ("third", steps, operation.lease_until)
+    with pytest.raises(TooLateToCancel):
+        cancel_operation(operation_id=operation.pk, actor=SYSTEM, now=NOW)
+
+
+@pytest.mark.django_db
+def test_what_was_canceled_and_handed_back_begins_no_step() -> None:
+    """Its worker had to stop in the step in which somebody canceled it: the next one does no more of it."""
+    operation = ask(uuid4())
+    first = claim()
+    assert first is not None
+    cancel_operation(operation_id=operation.pk, actor=SYSTEM, now=NOW)
+    hand_back(first, now=NOW)
+    run_next(queue="default", owner="next", clock=lambda: NOW)
+    operation.refresh_from_db()
+    assert (operation.status, operation.message) == ("canceled", "Canceled after 0 of 3 steps.")
+
+
+@pytest.mark.django_db
+def test_unknown_work_in_front_does_not_hold_up_what_is_behind_it() -> None:
+    workspace = uuid4()
+    newer, known = ask(workspace, priority=1), ask(workspace)
+    Operation.objects.filter(pk=newer.pk).update(kind="next.kind")
+    claimed = claim()
+    assert claimed is not None
+    assert claimed.pk == known.pk
+    assert claim() is None
+    newer.refresh_from_db()
+    assert newer.message == "Waiting for a worker that knows this kind of work."
+
+
+def test_busy_target_leaves_the_turn_to_the_next_one(committed_database: str) -> None:
+    workspace = uuid4()
+    first, second, third = ask(workspace), ask(workspace), ask(workspace)
+    Operation.objects.filter(pk__in=[first.pk, second.pk]).update(target_id="same")
+    claimed = [row.pk for _ in range(3) if (row := claim()) is not None]
+    assert claimed == [first.pk, third.pk]
+    second.refresh_from_db()
+    assert (second.status, second.waits_for_target) == ("queued", True)
+    connection.close()

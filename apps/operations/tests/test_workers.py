@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
@@ -17,7 +18,7 @@ from redis import Redis
 
 from apps.common.actors import SYSTEM
 from apps.operations.models import Operation
-from apps.operations.services.claims import claim_operation
+from apps.operations.services.claims import claim_next, claim_operation
 from apps.operations.services.engine import run_operation
 from apps.operations.services.requests import request_operation
 from apps.operations.services.sweep import sweep_operations
@@ -115,12 +116,28 @@ def test_fault_67_worker_of_the_old_release_hands_back_and_one_of_the_new_finish
     assert (operation.attempt, probe.effects()) == (1, ["first", "second", "third"])
 
 
-def test_fault_16_two_claim_the_same_one_one_wins() -> None:
-    operation = ask()
+def by_its_id(operation: Operation, owner: str) -> Operation | None:
+    return claim_operation(operation_id=operation.pk, owner=owner, now=timezone.now())
+
+
+def by_its_turn(operation: Operation, owner: str) -> Operation | None:
+    return claim_next(queue=operation.queue, owner=owner, now=timezone.now())
+
+
+@pytest.mark.parametrize("way", [by_its_id, by_its_turn])
+@pytest.mark.parametrize("workspace", [None, uuid4()], ids=["of the platform", "of a workspace"])
+def test_fault_16_two_claim_the_same_one_one_wins(
+    way: Callable[[Operation, str], Operation | None], workspace: UUID | None
+) -> None:
+    operation = request_operation(
+        kind="probe.work", target_id=uuid4(), workspace_id=workspace, actor=SYSTEM, now=timezone.now()
+    )
+    together = threading.Barrier(8)
 
     def claim(owner: int) -> bool:
         try:
-            return claim_operation(operation_id=operation.pk, owner=str(owner), now=timezone.now()) is not None
+            together.wait()
+            return way(operation, str(owner)) is not None
         finally:
             connection.close()
 
