@@ -5,8 +5,8 @@ from apps.accounts.services.personal_data import declare_obstacle, declare_secti
 from apps.audit.services.retention import forget_old_acts
 from apps.common.metering import declare_gauge
 from apps.events.services import declare_event
-from apps.operations.services.claims import set_running_limit
 from apps.operations.services.kinds import Step, register_kind
+from apps.operations.services.limits import set_running_limit
 from apps.workspaces.selectors.memberships import count_places
 from apps.workspaces.selectors.running import running_limit_of
 from apps.workspaces.services import provisioning, purge, slots

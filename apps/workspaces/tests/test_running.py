@@ -13,7 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.common.actors import SYSTEM
-from apps.operations.services.claims import claim_next, running_limit
+from apps.common.ids import new_id
+from apps.operations.services.claims import claim_next
+from apps.operations.services.limits import running_limit
 from apps.operations.services.requests import request_operation
 from apps.plans.models import Plan
 from apps.plans.selectors.running import forget_running_limits
@@ -43,7 +45,7 @@ def claimed(workspace: Any, asked: int) -> int:
     now = timezone.now()
     for _ in range(asked):
         request_operation(
-            kind="workspaces.finish", target_id=workspace.pk, workspace_id=workspace.pk, actor=SYSTEM, now=now
+            kind="workspaces.finish", target_id=new_id(), workspace_id=workspace.pk, actor=SYSTEM, now=now
         )
     later = now + timedelta(seconds=1)
     return sum(claim_next(queue="default", owner="test", now=later) is not None for _ in range(asked))
@@ -60,6 +62,11 @@ def test_a_plans_own_holds_for_those_on_it(workspace: Any, make_workspace: Any, 
     let_run("team", 7)
     assert running_limit(other.pk) == 7
     assert running_limit(workspace.pk) == settings.OPERATION_RUNNING_PER_WORKSPACE
+
+
+def test_no_more_are_claimed_than_the_plan_lets_run(workspace: Any) -> None:
+    let_run("free", 2)
+    assert claimed(workspace, 4) == 2
 
 
 def test_claiming_asks_once(workspace: Any) -> None:
