@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -24,15 +23,13 @@ from unfold.decorators import display
 from apps.common.admin import Act, PlatformAdmin, WorkspaceAdmin, platform_site, workspace_site
 from apps.common.admin.filters import DaysFilter
 from apps.common.admin.sites import workspace_grant
-from apps.common.workspace_names import workspace_names
+from apps.common.admin.workspace_column import NamesWorkspaces, link_workspace
 from apps.operations.admin.acts import ACTS
 from apps.operations.admin.filters import KindFilter, QueueFilter, StatusFilter
 from apps.operations.admin.showing import TONES, describe_result, show_operation
 from apps.operations.models import Operation
 from apps.operations.services.kinds import find_kind, registered_kinds
 from apps.operations.services.rights import may_manage
-
-_NAMED_WORKSPACES = 50
 
 
 class _Operations:
@@ -84,8 +81,8 @@ class _Operations:
         return f"{self.what(row)}, {row.get_status_display().lower()}, {row.target_kind} {row.target_id}"
 
     def get_search_results(
-        self: Any, request: HttpRequest, queryset: QuerySet[Operation], search_term: str
-    ) -> tuple[QuerySet[Operation], bool]:
+        self: Any, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         """By what is stored, and by what people read: the kinds' titles."""
         found, duplicates = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
         more = self.also_called(search_term.strip().lower()) if search_term.strip() else None
@@ -139,35 +136,14 @@ class _Operations:
 
 
 @admin.register(Operation, site=platform_site)
-class PlatformOperationAdmin(_Operations, PlatformAdmin):
+class PlatformOperationAdmin(_Operations, NamesWorkspaces, PlatformAdmin):
     """All slow work."""
 
     list_display = ("what", "state", "how_far", "target", "workspace", "queue", "age")
     search_help_text = "Kind, sentence, target, id or workspace"
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list, with the names of its workspaces read at once."""
-        changes = super().get_changelist_instance(request)
-        rows = list(changes.result_list)
-        slugs = workspace_names().slugs_of({row.workspace_id for row in rows if row.workspace_id})
-        for row in rows:
-            row.workspace_slug = slugs.get(row.workspace_id, "")
-        changes.result_list = rows
-        return changes
-
-    @display(description="workspace", ordering="workspace_id")
-    def workspace(self, row: Operation) -> str:
-        return _link_workspace(row.workspace_id, getattr(row, "workspace_slug", "")) or "–"
-
-    def also_called(self, text: str) -> Q:
-        return super().also_called(text) | Q(workspace_id__in=workspace_names().find_ids(text, limit=_NAMED_WORKSPACES))
-
     def workspace_link(self, row: Operation) -> str:
-        if row.workspace_id is None:
-            return ""
-        return _link_workspace(
-            row.workspace_id, workspace_names().slugs_of({row.workspace_id}).get(row.workspace_id, "")
-        )
+        return link_workspace(row.workspace_id)
 
 
 @admin.register(Operation, site=workspace_site)
@@ -186,11 +162,3 @@ class WorkspaceOperationAdmin(_Operations, WorkspaceAdmin):
 def _roughly(moment: datetime) -> str:
     """How long ago, in its largest unit."""
     return str(naturaltime(moment)).replace("\xa0", " ").split(", ")[0].removesuffix(" ago") + " ago"
-
-
-def _link_workspace(workspace_id: UUID | None, slug: str) -> str:
-    if workspace_id is None:
-        return ""
-    if not slug:
-        return str(workspace_id)
-    return format_html('<a href="{}">{}</a>', reverse("admin:workspaces_workspace_change", args=[workspace_id]), slug)
