@@ -16,16 +16,21 @@ from apps.common.admin.sites import workspace_grant
 from apps.operations.selectors import latest_failures
 from apps.operations.services.kinds import find_kind
 from apps.operations.services.load import read_overview
+from apps.plans.selectors.usage import count_drift, count_over_limit
 from apps.workspaces.selectors import slot_counts, workspace_counts
 
 _LATEST = 8
 #: Longer, and somebody should look whether workers are there.
 _LONG_WAIT = timedelta(minutes=5)
+_DRIFT_SHOWN = timedelta(days=7)
 
 
 def platform_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Numbers of the platform, and what went wrong lately."""
-    workspaces, slots, operations = workspace_counts(), slot_counts(), read_overview(now=timezone.now())
+    now = timezone.now()
+    workspaces, slots, operations = workspace_counts(), slot_counts(), read_overview(now=now)
+    since = now - _DRIFT_SHOWN
+    over, drift = count_over_limit(), count_drift(since=since)
     context["tiles"] = [
         _tile("Active workspaces", workspaces.get("active", 0), "workspaces_workspace", "status__exact=active"),
         _tile("Being set up", workspaces.get("provisioning", 0), "workspaces_workspace", "status__exact=provisioning"),
@@ -46,6 +51,10 @@ def platform_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[st
             "operations_operation",
             "status__exact=failed",
             warn=operations.failed_lately > 0,
+        ),
+        _tile("Workspaces over a limit", over, "plans_workspaceusage", "standing=over", warn=over > 0),
+        _tile(
+            "Drift of quotas in 7 days", drift, "plans_usagedrift", f"found_at_from={since:%Y-%m-%d}", warn=drift > 0
         ),
     ]
     context["failures"] = latest_failures(limit=_LATEST)

@@ -18,19 +18,25 @@ from apps.plans.selectors.limits import Limits
 from apps.plans.services.limits import check_limits
 
 
-def override_limits(
-    *, workspace: Any, dimension: str, limits: Limits, reason: str, ends_at: datetime, actor: Actor, now: datetime
-) -> QuotaOverride:
-    """Give the workspace limits of its own in one dimension until ``ends_at``, from now on; an earlier override goes.
-
-    Raises InvalidInput: no such dimension, limits that can't be, no reason, an end that isn't ahead.
-    """
+def check_override(*, dimension: str, limits: Limits, reason: str, ends_at: datetime, now: datetime) -> None:
+    """Raise InvalidInput for what can't be an override: no such dimension, limits that can't be, no reason, an end that
+    isn't ahead."""
     require_dimension(dimension)
     check_limits(limits)
     if not reason.strip():
         raise InvalidInput.at("/reason", "blank", "Say why this workspace gets limits of its own.")
     if ends_at <= now:
         raise InvalidInput.at("/ends_at", "not_ahead", "The override must end in the future.")
+
+
+def override_limits(
+    *, workspace: Any, dimension: str, limits: Limits, reason: str, ends_at: datetime, actor: Actor, now: datetime
+) -> QuotaOverride:
+    """Give the workspace limits of its own in one dimension until ``ends_at``, from now on; an earlier override goes.
+
+    Raises InvalidInput (``check_override``).
+    """
+    check_override(dimension=dimension, limits=limits, reason=reason, ends_at=ends_at, now=now)
     with enter(workspace), transaction.atomic():
         override, _ = QuotaOverride.objects.update_or_create(
             dimension=dimension,

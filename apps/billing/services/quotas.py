@@ -20,6 +20,7 @@ from apps.billing.selectors.limits import promised_limits
 from apps.billing.services.ledger import write_entry
 from apps.billing.services.notices import tell_grace_ended, tell_grace_started
 from apps.billing.services.periods import Period, first_period, following_period
+from apps.billing.services.roll_up import roll_up_quotas
 from apps.billing.signals import limits_changed
 from apps.billing.states import ReservationStatus
 from apps.common.errors import InvalidInput
@@ -74,12 +75,15 @@ def lock_quota(*, workspace: Any, dimension: str, now: datetime) -> Quota:
 
 def reconsider_limits(*, workspace: Any, dimensions: Iterable[str], now: datetime) -> None:
     """Have the limits of these dimensions taken anew from plan and override; where they are below what is used, a grace
-    begins. To be called in the transaction that changed them."""
+    begins. To be called in the transaction that changed them. Operators see the quotas so at once."""
+    quotas = []
     for dimension in sorted(dimensions):
         quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
         promised = promised_limits(plan_code=workspace.plan_code, now=now)
         _apply_limits(quota, workspace, promised, now)
         quota.save()
+        quotas.append(quota)
+    roll_up_quotas(quotas, workspace=workspace, now=now)
 
 
 def require_dimension(code: str) -> KnownDimension:

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.billing.models import Lease, Quota, Reservation
+from apps.billing.models import Lease, Reservation
 from apps.billing.services.quotas import give_back_expired, lock_quota, refresh_quotas
 from apps.billing.services.reconciliation import reconcile
-from apps.plans.services.usage import QuotaState, roll_up
+from apps.billing.services.roll_up import roll_up_quotas
 from apps.workspaces.selectors.directory import workspaces_without_due_work
 from apps.workspaces.services.due_work import DueItem, schedule_missing
 
@@ -75,21 +75,4 @@ def give_back_all_expired(*, workspace: Any, now: datetime) -> int:
 
 def tell_operators(*, workspace: Any, now: datetime) -> None:
     """Write the present state of every quota of the entered workspace into the roll-up."""
-    quotas = refresh_quotas(workspace=workspace, now=now)
-    roll_up(workspace_id=workspace.id, states=[_state(quota) for quota in quotas], now=now)
-
-
-def _state(quota: Quota) -> QuotaState:
-    return QuotaState(
-        dimension_id=quota.dimension,
-        soft_limit=quota.soft_limit,
-        hard_limit=quota.hard_limit,
-        overage_allowed=quota.overage_allowed,
-        limit_source=quota.limit_source,
-        used=quota.used,
-        reserved=quota.reserved,
-        overage=quota.overage,
-        period_start=quota.period_start,
-        period_end=quota.period_end,
-        over_since=quota.over_since,
-    )
+    roll_up_quotas(refresh_quotas(workspace=workspace, now=now), workspace=workspace, now=now)

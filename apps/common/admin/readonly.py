@@ -177,12 +177,13 @@ class ReadOnlyAdmin(ModelAdmin):
                     _show_errors(form, error)
             context = {
                 **self.admin_site.each_context(request),
-                "title": act.label,
+                "title": act.label.removesuffix("…"),
                 "opts": self.opts,
                 "row": row if object_id else self.opts.verbose_name_plural,
                 "act": act,
                 "form": form,
                 "preview": preview,
+                "has_preview": act.preview is not None,
                 "back": back,
             }
             return TemplateResponse(request, "console/act.html", context)

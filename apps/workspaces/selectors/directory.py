@@ -42,6 +42,11 @@ def workspaces_on_plan(plan_code: str, *, after: UUID | None, limit: int) -> lis
     return list(found.order_by("pk")[:limit])
 
 
+def ids_on_plan(plan_code: str) -> QuerySet[Any]:
+    """A query of the ids of all workspaces with a schema on this plan."""
+    return Workspace.objects.with_schema().filter(plan_code=plan_code).order_by().values("pk")
+
+
 def count_on_plan(plan_code: str) -> int:
     """How many workspaces with a schema are on this plan."""
     return Workspace.objects.with_schema().filter(plan_code=plan_code).count()
