@@ -56,6 +56,8 @@ _PLATFORM = (
             ("Plans", "sell", "plans", "plan"),
             ("Limits", "speed", "plans", "planlimit"),
             ("Dimensions", "straighten", "plans", "dimension"),
+            ("Use", "data_usage", "plans", "workspaceusage"),
+            ("Drift", "difference", "plans", "usagedrift"),
         ),
     ),
     (
@@ -96,6 +98,15 @@ _WORKSPACE = (
             ("Backup schedule", "schedule", "databases", "backupschedule"),
             ("Kept databases", "inventory_2", "databases", "keptdatabase"),
             ("Migrations", "schema", "databases", "schemamigration"),
+        ),
+    ),
+    (
+        "Usage",
+        (
+            ("Usage", "data_usage", "billing", "quota"),
+            ("Ledger", "receipt_long", "billing", "usageevent"),
+            ("Reservations", "bookmark", "billing", "reservation"),
+            ("Closed periods", "event_available", "billing", "closedperiod"),
         ),
     ),
     (
