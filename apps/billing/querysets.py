@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -47,8 +47,27 @@ class Counted:
     alerted: int
 
 
+class QuotaSeed(NamedTuple):
+    """What a new quota has of its own; its limits are the plan's."""
+
+    id: UUID
+    dimension: str
+    kind: str
+    reset: str
+    period_start: datetime
+    period_end: datetime | None
+    valid_until: datetime
+
+
 class QuotaQuerySet(TenantQuerySet[Any]):
     """Quotas of the entered workspace."""
+
+    def open_all(self, seeds: Sequence[QuotaSeed], *, plan_code: str, anchor: date) -> None:
+        """Insert the quotas that are missing, with the limits of a plan, in one statement."""
+        self._check()
+        columns = [list(column) for column in zip(*seeds, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_OPEN_ALL, [anchor, *columns, plan_code])
 
     def valid_at(self, now: datetime) -> QuotaQuerySet:
         """Those whose period and limits hold at ``now``."""
@@ -155,6 +174,17 @@ class LeaseQuerySet(TenantQuerySet[Any]):
         """Those whose holder has been silent for too long."""
         return self.filter(expires_at__lte=now)
 
+
+_OPEN_ALL = """
+INSERT INTO billing_quota (id, dimension, kind, reset, soft_limit, hard_limit, overage_allowed, limit_source, used,
+    reserved, overage, anchor, period_start, period_end, valid_until, alerted)
+SELECT seed.id, seed.dimension, seed.kind, seed.reset, planned.soft_limit, planned.hard_limit,
+    COALESCE(planned.overage, false), 'plan', 0, 0, 0, %s, seed.period_start, seed.period_end, seed.valid_until, 0
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+    AS seed (id, dimension, kind, reset, period_start, period_end, valid_until)
+LEFT JOIN plans_planlimit AS planned ON planned.plan_id = %s AND planned.dimension_id = seed.dimension
+ON CONFLICT (dimension) DO NOTHING
+"""
 
 _BUCKETS = """
     INSERT INTO billing_appusage AS kept (id, app_id, dimension, bucket, start, amount)

@@ -16,6 +16,7 @@ from django.db import transaction
 
 from apps.billing.models import ClosedPeriod, Lease, Quota, QuotaOverride, Reservation
 from apps.billing.models.quota import FOREVER
+from apps.billing.querysets import QuotaSeed
 from apps.billing.selectors.limits import promised_limits
 from apps.billing.services.ledger import write_entry
 from apps.billing.services.notices import tell_grace_ended, tell_grace_started
@@ -24,17 +25,24 @@ from apps.billing.services.roll_up import roll_up_quotas
 from apps.billing.signals import limits_changed
 from apps.billing.states import ReservationStatus
 from apps.common.errors import InvalidInput
+from apps.common.ids import new_id
 from apps.common.metering import find_gauge
 from apps.plans.selectors.dimensions import KnownDimension, find_dimension, known_dimensions
 from apps.plans.selectors.limits import Limits
 
+_RESETS = ("monthly", "daily", "never")
+
 
 def open_quotas(*, workspace: Any, now: datetime) -> None:
-    """Give the entered workspace a quota in every dimension that is missing one. Its levels are measured when they are
-    first asked for."""
-    promised = promised_limits(plan_code=workspace.plan_code, now=now)
-    rows = [_new_quota(dimension, promised, workspace, now) for dimension in known_dimensions().values()]
-    Quota.objects.bulk_create(rows, ignore_conflicts=True)
+    """Give the entered workspace a quota in every dimension that is missing one, by its plan's limits.
+
+    One statement: it is on the way of every workspace that is made. Levels are measured when they are first asked for.
+    """
+    zone = ZoneInfo(workspace.time_zone)
+    anchor = workspace.created_at.astimezone(zone).date()
+    periods = {reset: first_period(reset=reset, anchor=anchor, zone=zone, now=now) for reset in _RESETS}
+    seeds = [_seed_of(dimension, periods[dimension.reset], now) for dimension in known_dimensions().values()]
+    Quota.objects.open_all(seeds, plan_code=workspace.plan_code, anchor=anchor)
 
 
 def find_quota(*, workspace: Any, dimension: str, now: datetime) -> Quota:
@@ -124,28 +132,10 @@ def save_use(quota: Quota, *, now: datetime) -> None:
     quota.save(update_fields=["used", "reserved", "overage", "over_since", "alerted", "measured_at"])
 
 
-def _new_quota(
-    dimension: KnownDimension, promised: dict[str, tuple[Limits, datetime | None]], workspace: Any, now: datetime
-) -> Quota:
-    zone = ZoneInfo(workspace.time_zone)
-    anchor = workspace.created_at.astimezone(zone).date()
-    period = first_period(reset=dimension.reset, anchor=anchor, zone=zone, now=now)
-    limits, until = promised.get(dimension.code, (Limits(), None))
-    counter = dimension.kind == "counter"
-    return Quota(
-        dimension=dimension.code,
-        kind=dimension.kind,
-        reset=dimension.reset,
-        soft_limit=limits.soft,
-        hard_limit=limits.hard,
-        overage_allowed=limits.overage,
-        limit_source=Quota.Source.PLAN if until is None else Quota.Source.OVERRIDE,
-        anchor=anchor,
-        period_start=period.start,
-        period_end=period.end,
-        # A level is true only once it was measured.
-        valid_until=min(period.end or FOREVER, until or FOREVER) if counter else now,
-    )
+def _seed_of(dimension: KnownDimension, period: Period, now: datetime) -> QuotaSeed:
+    # A level is true only once it was measured.
+    valid_until = period.end or FOREVER if dimension.kind == "counter" else now
+    return QuotaSeed(new_id(), dimension.code, dimension.kind, dimension.reset, period.start, period.end, valid_until)
 
 
 def _bring_up_to_date(quota: Quota, dimension: KnownDimension, workspace: Any, now: datetime) -> None:
