@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse, set_script_prefix
 
 from apps.accounts.models import OutgoingMail, User
 from apps.accounts.services.mail import queue_mail
@@ -22,8 +22,15 @@ _ACTION = re.compile(r"(?P<label>[^\n]+):\n(?P<url>https?://\S+)")
 
 
 def absolute(name: str, **kwargs: str) -> str:
-    """The full address of a page of ours, under ``BASE_URL``: a caller's Host header has no say in it."""
-    return f"{settings.BASE_URL}{reverse(name, kwargs=kwargs or None)}"
+    """The full address of a page of ours, under ``BASE_URL``: a caller's Host header has no say in it, nor has the
+    console of a workspace, whose addresses and prefix are others, when something in it sends a message."""
+    prefix = get_script_prefix()
+    set_script_prefix("/")
+    try:
+        path = reverse(name, urlconf=settings.ROOT_URLCONF, kwargs=kwargs or None)
+    finally:
+        set_script_prefix(prefix)
+    return f"{settings.BASE_URL}{path}"
 
 
 def send_message(*, kind: str, to: str, context: Mapping[str, Any], now: datetime) -> OutgoingMail | None:

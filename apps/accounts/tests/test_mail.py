@@ -7,14 +7,16 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core import mail as django_mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.urls import get_script_prefix, set_script_prefix, set_urlconf
 from django.utils import timezone
 
 from apps.accounts.models import OutgoingMail, RefreshToken
 from apps.accounts.services.mail import deliver_due_mail, deliver_mail, queue_mail
-from apps.accounts.services.notices import send_message
+from apps.accounts.services.notices import absolute, send_message
 from apps.accounts.services.retention import clear_expired
 from apps.accounts.tasks import deliver_mail as deliver_task
 
@@ -134,3 +136,14 @@ def test_what_has_run_out_is_taken_away(user, sign_in) -> None:
     clear_expired(now=later)
     for model in (Session, UserSession, RefreshToken, OutgoingMail):
         assert not model.objects.exists(), model
+
+
+def test_addresses_are_the_platforms_in_a_workspaces_console_too() -> None:
+    set_urlconf("config.urls_workspace_console")
+    set_script_prefix("/admin/w/team/")
+    try:
+        assert absolute("account_login") == f"{settings.BASE_URL}/accounts/login/"
+        assert get_script_prefix() == "/admin/w/team/"
+    finally:
+        set_urlconf(None)
+        set_script_prefix("/")
