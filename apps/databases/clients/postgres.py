@@ -98,7 +98,7 @@ def _explain(error: psycopg.OperationalError) -> ServerUnavailable | LoginRefuse
     return ServerUnavailable()
 
 
-def change_catalog(connection: psycopg.Connection[Any], statement: sql.Composable) -> None:
+def change_catalog(connection: psycopg.Connection[Any], statement: sql.SQL | sql.Composed) -> None:
     """Run a statement that changes what the whole server has rows for (a role, a database, rights on it).
 
     PostgreSQL refuses it when another session changes the same row at that moment ("tuple concurrently updated", an
