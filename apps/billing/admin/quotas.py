@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,8 @@ from apps.plans.selectors.limits import plan_names
 from apps.workspaces.services.default_app import name_apps
 
 _PERIODS = 12
+#: A period ends just before the day on which the next one begins.
+_INSTANT = timedelta(microseconds=1)
 
 
 @admin.register(Quota, site=workspace_site)
@@ -91,7 +93,7 @@ def _details(chosen: Standing, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
         ],
         "periods": [
             {
-                "days": f"{tell_day(period.started_at, zone)} – {tell_day(period.ended_at, zone)}",
+                "days": f"{tell_day(period.started_at, zone)} – {tell_day(period.ended_at - _INSTANT, zone)}",
                 "used": describe_amount(period.used, unit),
                 "limit": "unlimited" if period.hard_limit is None else describe_amount(period.hard_limit, unit),
                 "overage": describe_amount(period.overage, unit) if period.overage else "–",
