@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -57,12 +58,16 @@ def main() -> None:
 
 
 def _request_rates(key: str) -> dict[str, float]:
-    """Requests a second of the real server: a published page, and an API read by key."""
+    """Requests a second of the real server: a published page, an API read by key, and a use of one hot quota."""
     command = granian("config.wsgi:application", PORT)
     environment = {"DATABASE_URL": os.environ["DATABASE_URL"]}
+    authorization = ("Authorization", f"Api-Key {key}")
+    sent = (authorization, ("Content-Type", "application/json"))
+    use = json.dumps({"idempotency_key": "bench-########", "dimension": "ai.tokens", "amount": 1}).encode()
     asked = {
         "published page": Request(PORT, "/runtime/bench/loan"),
-        "API read": Request(PORT, "/api/v1/workspaces/bench/apps/loan", (("Authorization", f"Api-Key {key}"),)),
+        "API read": Request(PORT, "/api/v1/workspaces/bench/apps/loan", (authorization,)),
+        "consume": Request(PORT, "/api/v1/billing/workspaces/bench/consume", sent, "POST", use),
     }
     with serving(command, port=PORT, environment=environment, ready_path="/healthz"):
         return {
