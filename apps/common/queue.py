@@ -14,7 +14,7 @@ from apps.common.circuit import Circuit
 from apps.common.tenancy import current_schema
 
 log = structlog.get_logger(__name__)
-_broker = Circuit("broker", pause=settings.REDIS_PAUSE.total_seconds())
+broker = Circuit("broker", pause=settings.REDIS_PAUSE.total_seconds())
 
 
 def enqueue(name: str, *, queue: str | None = None, delay: float = 0, **ids: Any) -> None:
@@ -34,7 +34,7 @@ def _plain(value: Any) -> Any:
 
 
 def _send(name: str, queue: str | None, delay: float, schema: str, kwargs: dict[str, Any]) -> None:
-    if not _broker.closed:
+    if not broker.closed:
         return
     try:
         current_app.send_task(
@@ -47,7 +47,7 @@ def _send(name: str, queue: str | None, delay: float, schema: str, kwargs: dict[
         )
     except Exception as error:  # noqa: BLE001 - see below
         # Whatever the broker's client raises: the row is the truth and the sweep will find it.
-        _broker.fail(error)
+        broker.fail(error)
         log.warning("enqueue_failed", task=name, error=str(error))
     else:
-        _broker.succeed()
+        broker.succeed()

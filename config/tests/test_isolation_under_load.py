@@ -16,6 +16,7 @@ from django.utils import timezone
 from apps.access.services.keys import create_key
 from apps.accounts.tests.factories import UserFactory, act_as
 from apps.applications.models import App
+from apps.billing.tests.factories import set_limit
 from apps.common.permissions import resolver
 from apps.common.tenancy import enter
 from apps.runtime.tests.factories import adder, publish_app
@@ -50,6 +51,8 @@ def _make_tenant(number: int) -> Tenant:
     mark = f"mark{number:02d}x"
     owner = UserFactory(name=f"Owner {mark}", email=f"{mark}@example.com")
     workspace = create_test_workspace(owner=owner, slug=mark, name=f"Place {mark}")
+    set_limit(workspace, "apps", None)
+    set_limit(workspace, "runtime.requests", None)
     actor = act_as(owner)
     grant = resolver().grant_for(actor, workspace.slug)
     assert grant is not None

@@ -21,7 +21,7 @@ from apps.workspaces.tests.factories import add_member
 pytestmark = pytest.mark.django_db
 
 #: Those that belong to no workspace: a schema for the pool, and an import, which is of whoever asked for it.
-_OF_NO_WORKSPACE = {"workspaces.make_slot", "workspaces.import"}
+_OF_NO_WORKSPACE = {"billing.apply_plan", "workspaces.make_slot", "workspaces.import"}
 
 
 def an_operation(workspace: Any, kind: str, status: str) -> Operation:
