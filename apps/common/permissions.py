@@ -77,6 +77,10 @@ class GrantedWorkspace(HasSchema, Protocol):
     def status(self) -> str: ...
 
 
+#: ``Grant.source`` of an operator who visits a workspace by office, and says why.
+VISIT = "visit"
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What one caller may do in one workspace at this moment."""

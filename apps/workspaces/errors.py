@@ -106,3 +106,13 @@ class AlreadyPurging(Conflict):
 
     code = "already_purging"
     detail = "The grace period is over and this workspace is being deleted."
+
+
+class PlanInUse(Conflict):
+    """Workspaces are on the plan; ``count`` says how many."""
+
+    code = "plan_in_use"
+
+    def __init__(self, count: int) -> None:
+        workspaces = "1 workspace is" if count == 1 else f"{count:,} workspaces are"
+        super().__init__(f"{workspaces} on this plan. Put them on another plan first; closed ones count, too.")

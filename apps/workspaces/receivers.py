@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from apps.accounts.signals import user_erased
 from apps.common.actors import Actor, ActorKind
+from apps.plans.signals import plan_removed
 from apps.workspaces.services.creation import create_default_workspace
 from apps.workspaces.services.erasure import leave_all_workspaces
+from apps.workspaces.services.plans import require_unused
 from apps.workspaces.services.retention import begin_retention
 from apps.workspaces.signals import workspace_created, workspace_imported
 
@@ -35,3 +37,9 @@ def leave_all_with_the_account(sender: type, user: Any, now: Any, **kwargs: Any)
 def forget_daily(sender: type, workspace: Any, now: Any, **kwargs: Any) -> None:
     """Every workspace has its daily run of retention from its first day on."""
     begin_retention(workspace_id=workspace.pk, now=now)
+
+
+@receiver(plan_removed, dispatch_uid="workspaces.require_unused")
+def keep_plan_in_use(plan_code: str, **_: Any) -> None:
+    """A plan that a workspace is on stays."""
+    require_unused(plan_code)

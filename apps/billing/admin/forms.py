@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from apps.billing.selectors.previews import overridden_dimensions
+from apps.billing.selectors.usage import corrected_of
 from apps.common.admin import ActForm
 from apps.common.amounts import parse_amount, write_amount
+from apps.common.ids import new_id
 from apps.common.tenancy import enter
-from apps.plans.selectors.dimensions import KnownDimension, find_dimension, known_dimensions
-from apps.plans.selectors.limits import plan_names
+from apps.plans.selectors.dimensions import KnownDimension, find_dimension, forget_dimensions, known_dimensions
+from apps.plans.selectors.limits import limits_of_plan, plan_names
 
 _LONGEST = 40
 
@@ -104,6 +106,53 @@ class OverrideForm(LimitsForm):
             raise forms.ValidationError("This day lies outside of the calendar.") from None
 
 
+class AddLimitForm(LimitsForm):
+    """A limit in a plan: of what it doesn't limit yet, and how much."""
+
+    dimension = forms.ChoiceField(widget=forms.Select)
+    field_order = ("dimension", "soft_limit", "hard_limit", "overage")
+
+    @classmethod
+    def values_of(cls, row: Any) -> dict[str, Any]:  # noqa: ARG003 - there is no limit yet
+        return {}
+
+    def fit(self, row: Any) -> None:
+        # One that another process added a moment ago is what people come to limit next.
+        forget_dimensions()
+        limited = limits_of_plan(row.pk)
+        choices = [(one.code, _label(one)) for one in _by_name() if one.code not in limited]
+        self.fields["dimension"].choices = choices  # type: ignore[attr-defined]
+
+    def chosen_unit(self, cleaned: dict[str, Any]) -> str | None:
+        known = find_dimension(cleaned.get("dimension", ""))
+        return known.unit if known else None
+
+
+class CorrectionForm(ActForm):
+    """How much of a use is taken back, and why. Sent twice, it corrects once."""
+
+    amount = forms.CharField(max_length=_LONGEST, help_text="Of this use at most what is left of it.")
+    note = forms.CharField(
+        max_length=300, widget=forms.Textarea(attrs={"rows": 3}), help_text="It stands in the ledger, for members too."
+    )
+    key = forms.CharField(max_length=100, widget=forms.HiddenInput)
+
+    @classmethod
+    def values_of(cls, row: Any) -> dict[str, Any]:
+        left = row.amount - corrected_of(row)
+        return {"amount": _write(left, unit_of(row.dimension)), "key": f"console-{new_id()}"}
+
+    def fit(self, row: Any) -> None:
+        self.unit = unit_of(row.dimension)
+
+    def clean_amount(self) -> int:
+        """In the dimension's unit."""
+        try:
+            return parse_amount(self.cleaned_data["amount"], self.unit)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
+
 class EndOverrideForm(ActForm):
     """Which of the workspace's own limits is to go."""
 
@@ -124,6 +173,12 @@ class PlanForm(ActForm):
     def fit(self, row: Any) -> None:
         choices = [(code, name) for code, name in plan_names().items() if code != row.plan_code]
         self.fields["plan"].choices = choices  # type: ignore[attr-defined]
+
+
+def unit_of(code: str) -> str:
+    """The unit of the dimension with this code; nothing for one that is gone."""
+    known = find_dimension(code)
+    return known.unit if known else ""
 
 
 def _by_name() -> list[KnownDimension]:

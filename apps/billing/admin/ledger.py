@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -10,10 +12,15 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from apps.billing.admin.forms import CorrectionForm, unit_of
 from apps.billing.models import ClosedPeriod, Reservation, UsageEvent
-from apps.common.admin import WorkspaceAdmin, workspace_site
+from apps.billing.services.corrections import correct_use
+from apps.common.actors import ActorKind
+from apps.common.admin import Act, ActContext, WorkspaceAdmin, workspace_site
 from apps.common.admin.filters import DaysFilter
+from apps.common.admin.sites import workspace_grant
 from apps.common.amounts import describe_amount
+from apps.common.permissions import VISIT
 from apps.plans.selectors.dimensions import find_dimension, known_dimensions
 from apps.workspaces.services.default_app import name_apps
 
@@ -83,6 +90,30 @@ class _Amounts:
         return row.app_name or str(row.app_id)
 
 
+def _correct(context: ActContext, *, amount: int, note: str, key: str) -> str:
+    grant = context.member_grant
+    # Who visits by office corrects as the operator that they are, and the trail says so.
+    actor = replace(context.actor, kind=ActorKind.OPERATOR) if grant.source == VISIT else context.actor
+    entry = context.row
+    correct_use(
+        workspace=grant.workspace, event_id=entry.pk, amount=amount, key=key, note=note, actor=actor, now=context.now
+    )
+    return f"{describe_amount(amount, unit_of(entry.dimension))} are taken back, by an entry of their own."
+
+
+CORRECT = Act(
+    name="correct",
+    label="Correct…",
+    icon="undo",
+    explanation="Takes back use that was counted by mistake, in the present period. This entry stays as it is; "
+    "another one, which names it, takes it back. What the platform metered itself only operators correct.",
+    code="billing.correct",
+    form=CorrectionForm,
+    run=_correct,
+    allowed=lambda row: row.amount > 0 and _is_counter(row.dimension),
+)
+
+
 @admin.register(UsageEvent, site=workspace_site)
 class UsageEventAdmin(_Amounts, WorkspaceAdmin):
     """The ledger: every use, once, and what was taken back."""
@@ -95,6 +126,14 @@ class UsageEventAdmin(_Amounts, WorkspaceAdmin):
     exclude = ("answer", "fingerprint")
     raw_id_fields = ("corrects",)
     ordering = ("-occurred_at", "-id")
+    acts: ClassVar[Sequence[Act]] = (CORRECT,)
+
+    def may_act(self, request: HttpRequest, act: Act) -> bool:
+        """Members by their permissions; an operator on a visit, which looks only elsewhere, corrects."""
+        grant = workspace_grant(request)
+        if grant is not None and grant.source == VISIT and grant.workspace.status == "active":
+            return True
+        return super().may_act(request, act)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("answer")
@@ -157,5 +196,9 @@ class ClosedPeriodAdmin(_Amounts, WorkspaceAdmin):
 
 
 def _unit(row: Any) -> str:
-    known = find_dimension(row.dimension)
-    return known.unit if known else ""
+    return unit_of(row.dimension)
+
+
+def _is_counter(code: str) -> bool:
+    known = find_dimension(code)
+    return known is not None and known.kind == "counter"

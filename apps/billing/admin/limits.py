@@ -1,4 +1,4 @@
-"""Changing a plan's limit in the operators' console, with whom it would concern told first."""
+"""A plan's limits changed, added and removed in the operators' console, with whom it would concern told first."""
 
 from __future__ import annotations
 
@@ -6,27 +6,47 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.billing.admin.forms import LimitsForm
+from apps.billing.admin.forms import AddLimitForm, LimitsForm
 from apps.billing.selectors.previews import PlanReach, reach_of_limit
 from apps.common.admin import Act, ActContext, Preview, PreviewTable, contribute_act, platform_site
 from apps.common.amounts import describe_amount
+from apps.plans.selectors.dimensions import find_dimension
 from apps.plans.selectors.limits import Limits
-from apps.plans.services.limits import change_limit, check_limits
+from apps.plans.services.limits import add_limit, change_limit, check_added, check_limits, remove_limit
 
 
 def _preview(context: ActContext, *, soft_limit: int | None, hard_limit: int | None, overage: bool) -> Preview:
-    row, limits = context.row, Limits(soft_limit, hard_limit, overage)
-    check_limits(limits)
-    reach = reach_of_limit(plan_code=row.plan_id, dimension=row.dimension_id, hard_limit=hard_limit)
-    before = Limits(row.soft_limit, row.hard_limit, row.overage)
-    unit = row.dimension.unit
-    change = f"{row.dimension.name}, plan {row.plan.name}: {tell_limits(before, unit)} → {tell_limits(limits, unit)}."
+    row = context.row
+    after = Limits(soft_limit, hard_limit, overage)
+    return _preview_change(row.plan, row.dimension, before=_limits_of(row), after=after)
+
+
+def _preview_added(
+    context: ActContext, *, dimension: str, soft_limit: int | None, hard_limit: int | None, overage: bool
+) -> Preview:
+    known, after = find_dimension(dimension), Limits(soft_limit, hard_limit, overage)
+    assert known is not None, "the form offers those that there are"
+    check_added(after)
+    return _preview_change(context.row, known, before=Limits(), after=after)
+
+
+def _preview_removed(context: ActContext) -> Preview:
+    row = context.row
+    return _preview_change(row.plan, row.dimension, before=_limits_of(row), after=Limits())
+
+
+def _preview_change(plan: Any, dimension: Any, *, before: Limits, after: Limits) -> Preview:
+    """Whom other limits of a dimension would concern among those on the plan."""
+    check_limits(after)
+    reach = reach_of_limit(plan_code=plan.pk, dimension=dimension.code, hard_limit=after.hard)
+    unit, overage = dimension.unit, after.overage
+    change = f"{dimension.name}, plan {plan.name}: {tell_limits(before, unit)} → {tell_limits(after, unit)}."
     if reach.above is None:
         return Preview(change, [f"{_workspaces(reach.workspaces)} on the plan would have no hard limit."])
     above = reach.above
     notes = [
         f"{_workspaces(reach.workspaces)} on the plan: {_over(above.planned, overage=overage)}.",
-        *([_grace(before, limits)] if above.planned and not overage else []),
+        *([_grace(before, after)] if above.planned and not overage else []),
     ]
     if above.overridden:
         notes.append(
@@ -45,7 +65,27 @@ def _change(context: ActContext, *, soft_limit: int | None, hard_limit: int | No
         actor=context.actor,
         now=context.now,
     )
-    return "The limit is changed; the workspaces on the plan get it now, one after the other (see the operations)."
+    return f"The limit is changed; {_FOLLOW}"
+
+
+def _add(context: ActContext, *, dimension: str, soft_limit: int | None, hard_limit: int | None, overage: bool) -> str:
+    add_limit(
+        plan_code=context.row.pk,
+        dimension=dimension,
+        limits=Limits(soft_limit, hard_limit, overage),
+        actor=context.actor,
+        now=context.now,
+    )
+    return f"The plan has the limit; {_FOLLOW}"
+
+
+def _remove(context: ActContext) -> str:
+    remove_limit(plan_limit_id=context.row.pk, actor=context.actor, now=context.now)
+    return f"The limit is removed; {_FOLLOW}"
+
+
+def _limits_of(row: Any) -> Limits:
+    return Limits(row.soft_limit, row.hard_limit, row.overage)
 
 
 def tell_limits(limits: Limits, unit: str) -> str:
@@ -101,16 +141,44 @@ def _table(reach: PlanReach, unit: str) -> PreviewTable:
 
 _SOURCES: dict[str, Any] = {"plan": "Plan", "override": "Override", "grace": "Grace"}
 
-contribute_act(
-    platform_site,
-    "plans.PlanLimit",
-    Act(
-        name="change",
-        label="Change the limit…",
-        icon="tune",
-        explanation="For every workspace on the plan that has no override. First you see whom it would concern.",
-        form=LimitsForm,
-        preview=_preview,
-        run=_change,
+_FOLLOW = "the workspaces on the plan follow now, one after the other (see the operations)."
+
+for _table_name, _act in (
+    (
+        "plans.PlanLimit",
+        Act(
+            name="change",
+            label="Change the limit…",
+            icon="tune",
+            explanation="For every workspace on the plan that has no override. First you see whom it would concern.",
+            form=LimitsForm,
+            preview=_preview,
+            run=_change,
+        ),
     ),
-)
+    (
+        "plans.PlanLimit",
+        Act(
+            name="remove",
+            label="Remove the limit…",
+            icon="delete",
+            explanation="It is unlimited then for every workspace on the plan that has no override.",
+            preview=_preview_removed,
+            run=_remove,
+            danger=True,
+        ),
+    ),
+    (
+        "plans.Plan",
+        Act(
+            name="add-limit",
+            label="Limit a dimension…",
+            icon="tune",
+            explanation="One that the plan doesn't limit yet. First you see whom it would concern.",
+            form=AddLimitForm,
+            preview=_preview_added,
+            run=_add,
+        ),
+    ),
+):
+    contribute_act(platform_site, _table_name, _act)

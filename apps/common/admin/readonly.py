@@ -172,7 +172,8 @@ class ReadOnlyAdmin(ModelAdmin):
                         preview = act.preview(acting, **form.cleaned_data)
                     else:
                         self.message_user(request, act.run(acting, **form.cleaned_data), messages.SUCCESS)
-                        return HttpResponseRedirect(back)
+                        removed = object_id is not None and self.get_object(request, unquote(object_id)) is None
+                        return HttpResponseRedirect(reverse(f"{table}_changelist") if removed else back)
                 except AppRunError as error:
                     _show_errors(form, error)
             context = {

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.audit.services import Target, record_act
 from apps.common.actors import Actor
 from apps.common.errors import InvalidInput
-from apps.common.permissions import Grant, registry
+from apps.common.permissions import VISIT, Grant, registry
 from apps.common.tenancy import enter, enter_public
 from apps.workspaces.selectors import find_workspace
 
@@ -48,4 +48,4 @@ def visit_grant(*, session: Any, slug: str) -> Grant | None:
     if workspace is None:
         return None
     codes = registry.codes_of("viewer") | registry.codes_of("operator")
-    return Grant(workspace=workspace, codes=codes, role="visit", membership_id=None, source="visit")
+    return Grant(workspace=workspace, codes=codes, role="visit", membership_id=None, source=VISIT)

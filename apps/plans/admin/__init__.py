@@ -1,5 +1,5 @@
 """Plans, and how workspaces stand to them, in the operators' console."""
 
-from apps.plans.admin import plans, usage
+from apps.plans.admin import dimensions, plans, usage
 
-__all__ = ["plans", "usage"]
+__all__ = ["dimensions", "plans", "usage"]

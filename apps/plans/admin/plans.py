@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,9 +14,11 @@ from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from apps.common.admin import PlatformAdmin, platform_site
+from apps.common.admin import Act, ActContext, ActForm, PlatformAdmin, platform_site
 from apps.common.amounts import describe_amount
-from apps.plans.models import Dimension, Plan, PlanLimit
+from apps.plans.models import Plan, PlanLimit
+from apps.plans.services.catalogue import PLANS
+from apps.plans.services.plans import PlanTerms, add_plan, edit_plan, remove_plan
 
 
 class _Limits:
@@ -51,13 +57,41 @@ class PlanLimitInline(_Limits, TabularInline):
         return True
 
 
-@admin.register(Dimension, site=platform_site)
-class DimensionAdmin(PlatformAdmin):
-    """What is counted."""
+class PlanForm(ActForm):
+    """What a plan is called, its place among the others, and what it lets run."""
 
-    list_display = ("code", "name", "unit", "kind", "reset", "on_failure")
-    list_filter = ("kind", "reset")
-    search_fields = ("code", "name")
+    name = forms.CharField(max_length=100)
+    description = forms.CharField(max_length=300, required=False)
+    position = forms.IntegerField(initial=0, help_text="Its place in lists of plans; the smallest plan first.")
+    running_operations = forms.IntegerField(
+        required=False, help_text="How many operations of a workspace run at once. Empty: the platform's number."
+    )
+
+    @classmethod
+    def values_of(cls, row: Plan) -> dict[str, Any]:
+        return {name: getattr(row, name) for name in ("name", "description", "position", "running_operations")}
+
+
+class AddPlanForm(PlanForm):
+    """A new plan."""
+
+    code = forms.CharField(max_length=40, help_text="What programs call it, such as gold. It can't be changed later.")
+    field_order = ("code", "name", "description", "position", "running_operations")
+
+
+def _add(context: ActContext, *, code: str, **terms: Any) -> str:
+    plan = add_plan(code=code, terms=PlanTerms(**terms), actor=context.actor, now=context.now)
+    return f"There is a plan {plan} now. Everything in it is unlimited until you limit it."
+
+
+def _edit(context: ActContext, **terms: Any) -> str:
+    plan = edit_plan(code=context.row.pk, terms=PlanTerms(**terms), actor=context.actor, now=context.now)
+    return f"The plan {plan} is changed."
+
+
+def _remove(context: ActContext) -> str:
+    remove_plan(code=context.row.pk, actor=context.actor, now=context.now)
+    return f"The plan {context.row} is removed."
 
 
 @admin.register(Plan, site=platform_site)
@@ -67,6 +101,35 @@ class PlanAdmin(PlatformAdmin):
     list_display = ("code", "name", "description", "running_operations", "position")
     search_fields = ("code", "name")
     inlines = (PlanLimitInline,)
+    acts: ClassVar[Sequence[Act]] = (
+        Act(
+            name="change",
+            label="Change…",
+            icon="edit",
+            explanation="What it is called, and how many operations run at once. Limits have pages of their own.",
+            form=PlanForm,
+            run=_edit,
+        ),
+        Act(
+            name="remove",
+            label="Remove",
+            icon="delete",
+            explanation="The plan goes with its limits. While a workspace is on it, a closed one too, it stays.",
+            run=_remove,
+            allowed=lambda row: row.pk not in PLANS,
+            danger=True,
+        ),
+    )
+    table_acts: ClassVar[Sequence[Act]] = (
+        Act(
+            name="add",
+            label="Add a plan…",
+            icon="add",
+            explanation="It limits nothing at first, and nobody is on it.",
+            form=AddPlanForm,
+            run=_add,
+        ),
+    )
 
 
 @admin.register(PlanLimit, site=platform_site)

@@ -40,8 +40,13 @@ def known_dimensions() -> dict[str, KnownDimension]:
 
 
 def find_dimension(code: str) -> KnownDimension | None:
-    """The dimension with this code; None when there is none."""
-    return known_dimensions().get(code)
+    """The dimension with this code; None when there is none. A code that isn't known is looked for anew: what another
+    process added a moment ago counts at once."""
+    found = known_dimensions().get(code)
+    if found is None:
+        forget_dimensions()
+        found = known_dimensions().get(code)
+    return found
 
 
 def forget_dimensions() -> None:

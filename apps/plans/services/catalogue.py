@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from apps.plans.models import Dimension, Plan, PlanLimit
 
 _MiB = 1024 * 1024
@@ -74,20 +76,31 @@ PLANS: dict[str, tuple[str, str, dict[str, tuple[int | None, int | None, bool]]]
 }
 
 
+BUILT_IN_DIMENSIONS = frozenset(code for code, *_ in DIMENSIONS)
+
+
 def seed_plans() -> None:
-    """Make the built-in dimensions and plans that are missing. What an operator has changed is left as it is."""
-    for code, name, unit, kind, reset, on_failure in DIMENSIONS:
-        Dimension.objects.get_or_create(
-            code=code,
-            defaults={"name": name, "unit": unit, "kind": kind, "reset": reset, "on_failure": on_failure},
-        )
-    for position, (code, (name, description, limits)) in enumerate(PLANS.items()):
-        plan, _ = Plan.objects.get_or_create(
-            code=code, defaults={"name": name, "description": description, "position": position}
-        )
-        for dimension, (soft, hard, overage) in limits.items():
-            PlanLimit.objects.get_or_create(
-                plan=plan,
-                dimension_id=dimension,
-                defaults={"soft_limit": soft, "hard_limit": hard, "overage": overage},
+    """Make the built-in dimensions and plans that are missing. What an operator has changed is left as it is.
+
+    A limit is made together with its plan or its dimension only, so one that an operator has removed stays away.
+    """
+    with transaction.atomic():
+        new_dimensions = {row[0] for row in DIMENSIONS if _seed_dimension(*row)}
+        for position, (code, (name, description, limits)) in enumerate(PLANS.items()):
+            plan, is_new = Plan.objects.get_or_create(
+                code=code, defaults={"name": name, "description": description, "position": position}
             )
+            for dimension, (soft, hard, overage) in limits.items():
+                if is_new or dimension in new_dimensions:
+                    PlanLimit.objects.get_or_create(
+                        plan=plan,
+                        dimension_id=dimension,
+                        defaults={"soft_limit": soft, "hard_limit": hard, "overage": overage},
+                    )
+
+
+def _seed_dimension(code: str, name: str, unit: str, kind: str, reset: str, on_failure: str) -> bool:
+    _, is_new = Dimension.objects.get_or_create(
+        code=code, defaults={"name": name, "unit": unit, "kind": kind, "reset": reset, "on_failure": on_failure}
+    )
+    return is_new

@@ -1,4 +1,4 @@
-"""Which plan a workspace is on: its operator's decision."""
+"""Which plan a workspace is on, an operator's decision; and plans that none is on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from apps.common.errors import InvalidInput
 from apps.common.tenancy import enter, enter_public
 from apps.events.services import emit_event
 from apps.plans.selectors.limits import plan_names
+from apps.plans.services.plans import keep_plan
+from apps.workspaces.errors import PlanInUse
 from apps.workspaces.models import Workspace
 from apps.workspaces.services.rules import lock_workspace
 from apps.workspaces.signals import plan_changed
+from apps.workspaces.states import WorkspaceStatus
 
 
 def change_plan(*, workspace_id: UUID, plan_code: str, actor: Actor, now: datetime) -> Workspace:
@@ -23,9 +26,9 @@ def change_plan(*, workspace_id: UUID, plan_code: str, actor: Actor, now: dateti
     limit holds for a grace. Raises InvalidInput for a plan that there isn't.
     """
     with enter_public(), transaction.atomic():
-        plans = plan_names()
-        if plan_code not in plans:
-            raise InvalidInput.at("/plan", "unknown_plan", f"There is no such plan. There are: {', '.join(plans)}.")
+        if not keep_plan(plan_code):
+            plans = ", ".join(plan_names())
+            raise InvalidInput.at("/plan", "unknown_plan", f"There is no such plan. There are: {plans}.")
         workspace = lock_workspace(workspace_id)
         before = workspace.plan_code
         if before == plan_code:
@@ -50,3 +53,10 @@ def change_plan(*, workspace_id: UUID, plan_code: str, actor: Actor, now: dateti
             now=now,
         )
     return workspace
+
+
+def require_unused(plan_code: str) -> None:
+    """Raise PlanInUse while a workspace is on the plan, closed ones included: they may be restored."""
+    count = Workspace.objects.filter(plan_code=plan_code).exclude(status=WorkspaceStatus.PURGED).count()
+    if count:
+        raise PlanInUse(count)
