@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
+from apps.common.amounts import describe_amount
 from apps.common.errors import Conflict, Denied, Gone, KeyReused, NotFound, QuotaExceeded
 
 
@@ -83,7 +84,7 @@ def quota_exceeded(quota: _Spent, *, name: str, unit: str, asked: int) -> QuotaE
         if resets_at
         else "Delete what isn't needed, or choose a larger plan."
     )
-    beside = f" and {quota.reserved:,} are set aside" if quota.reserved else ""
+    beside = f", {describe_amount(quota.reserved, unit)} are set aside" if quota.reserved else ""
     extra: dict[str, Any] = {
         "dimension": quota.dimension,
         "limit": quota.hard_limit,
@@ -91,8 +92,8 @@ def quota_exceeded(quota: _Spent, *, name: str, unit: str, asked: int) -> QuotaE
         "reserved": quota.reserved,
         "resets_at": resets_at.isoformat().replace("+00:00", "Z") if resets_at else None,
     }
+    used, limit = describe_amount(quota.used, unit), describe_amount(quota.hard_limit or 0, unit)
     return QuotaExceeded(
-        f"{name}: the limit is {quota.hard_limit or 0:,} ({unit}), {quota.used:,} are used{beside}; "
-        f"{asked:,} more don't fit. {advice}",
+        f"{name}: {used} of {limit} are used{beside}; no room for {describe_amount(asked, unit)} more. {advice}",
         **extra,
     )

@@ -29,7 +29,7 @@ def mail_keepers(kind: str, quota: Quota, *, workspace: Any, limit: int | None, 
         "used": describe_amount(quota.used, unit),
         "limit": "unlimited" if limit is None else describe_amount(limit, unit),
         "resets_at": quota.period_end,
-        "link": f"{settings.BASE_URL}/admin/w/{workspace.slug}/",
+        "link": f"{settings.BASE_URL}/admin/w/{workspace.slug}/billing/quota/",
         **context,
     }
     with enter_public():

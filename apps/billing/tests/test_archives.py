@@ -76,7 +76,7 @@ def test_an_archive_with_more_than_the_plan_allows_does_not_come_in(api: Any, wo
     PlanLimit.objects.filter(plan_id="free", dimension_id="apps").update(soft_limit=None, hard_limit=2)
     refused = bring(api, archive)
     assert (refused.status, refused.error["code"]) == ("failed", "quota_exceeded")
-    assert "limit is 2" in refused.error["detail"]
+    assert "0 of 2 are used" in refused.error["detail"]
     assert Workspace.objects.count() == before
 
 

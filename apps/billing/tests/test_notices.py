@@ -52,7 +52,7 @@ def test_owners_are_told_at_80_and_at_100_percent_once_each(entered: Any, limit:
     assert second == "Test workspace: App requests at 100 %"
     assert "has used 800 of 1,000 (App requests)" in first_body
     assert "more is refused until" in second_body
-    assert f"/admin/w/{entered.slug}/" in second_body
+    assert f"/admin/w/{entered.slug}/billing/quota/" in second_body
 
 
 def test_a_new_period_is_told_of_anew(entered: Any) -> None:

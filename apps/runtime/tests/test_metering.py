@@ -105,7 +105,7 @@ def test_members_learn_how_much_of_what_was_used(workspace: Any, user: Any, clie
     assert "Only members" not in stranger.get(url).content.decode()
     client.force_login(user)
     html = client.get(url).content.decode()
-    assert "Only members of the workspace see this: App requests: the limit is 0" in html
+    assert "Only members of the workspace see this: App requests: 0 of 0 are used" in html
     assert client.get(f"{url}/schema").json()["dimension"] == REQUESTS
 
 
