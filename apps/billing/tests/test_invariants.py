@@ -1,7 +1,7 @@
 """What is always true of quotas, whatever happens in whichever order.
 
-A machine of hypothesis draws uses, reservations, leases, corrections of limits, ends of periods and crashes, and after
-each step compares the quota with its ledger and with a model that a child could keep.
+A machine of hypothesis draws uses, corrections, reservations, leases, changes of limits, ends of periods and
+crashes, and after each step compares the quota with its ledger and with a model that a child could keep.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -25,10 +26,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from apps.billing.errors import ReservationEnded, ReservationExpired
+from apps.billing.errors import NotCorrectable, ReservationEnded, ReservationExpired
 from apps.billing.models import AppUsage, ClosedPeriod, Lease, Quota, QuotaOverride, Reservation, UsageEvent
 from apps.billing.selectors.truth import sum_up
 from apps.billing.services.consumption import consume
+from apps.billing.services.corrections import correct_use
 from apps.billing.services.leases import renew_lease
 from apps.billing.services.overrides import override_limits
 from apps.billing.services.quotas import find_quota
@@ -55,6 +57,7 @@ class Quotas(RuleBasedStateMachine):
 
     @initialize(hard=st.integers(0, 120), overage=st.booleans())
     def begin(self, hard: int, overage: bool) -> None:
+        UsageEvent.objects.exclude(corrects=None).delete()
         for model in (AppUsage, ClosedPeriod, Lease, QuotaOverride, Reservation, UsageEvent, Quota):
             model.objects.all().delete()
         self.now: datetime = timezone.now()
@@ -104,6 +107,24 @@ class Quotas(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(list(self.answers)))
         amount, answer = self.answers[key]
         assert self.consume(key, amount) == answer
+
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data(), amount=AMOUNTS)
+    def correct(self, data: st.DataObject, amount: int) -> None:
+        key = data.draw(st.sampled_from(list(self.answers)))
+        try:
+            correct_use(
+                workspace=self.workspace,
+                event_id=UUID(self.answers[key][1]["id"]),
+                amount=amount,
+                key=str(new_id()),
+                note="A mistake",
+                actor=SYSTEM,
+                now=self.now,
+            )
+        except NotCorrectable:
+            return
+        self.counted -= amount
 
     @rule(amount=AMOUNTS, minutes=st.integers(1, 60))
     def set_aside(self, amount: int, minutes: int) -> None:
