@@ -6,9 +6,7 @@ are closed, their graces end, what expired is given back, and the operators' rol
 
 from __future__ import annotations
 
-import hashlib
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,32 +16,22 @@ from apps.billing.models import Lease, Reservation
 from apps.billing.services.quotas import give_back_expired, lock_quota, refresh_quotas
 from apps.billing.services.reconciliation import reconcile
 from apps.billing.services.roll_up import roll_up_quotas
-from apps.workspaces.selectors.directory import workspaces_without_due_work
-from apps.workspaces.services.due_work import DueItem, schedule_missing
+from apps.workspaces.services import rounds
+from apps.workspaces.services.due_work import DueItem
 
 UPKEEP = "billing.upkeep"
 RECONCILIATION = "billing.reconciliation"
-_BATCH = 1000
 _ROUNDS = {UPKEEP: timedelta(hours=1), RECONCILIATION: timedelta(days=1)}
 
 
 def begin_missing_upkeep(*, now: datetime) -> int:
     """Schedule both rounds for every workspace that lacks one; returns how many were scheduled."""
-    count = 0
-    for kind in _ROUNDS:
-        while keys := workspaces_without_due_work(kind, limit=_BATCH):
-            schedule_missing(kind=kind, workspace_ids=keys, due_at=partial(next_turn, kind, now=now))
-            count += len(keys)
-    return count
+    return sum(rounds.begin_missing_rounds(kind, every=every, now=now, salt=kind) for kind, every in _ROUNDS.items())
 
 
 def next_turn(kind: str, workspace_id: UUID, now: datetime) -> datetime:
-    """The workspace's next turn after ``now``: turns are spread over the round by the workspaces' ids."""
-    round_ = _ROUNDS[kind]
-    spread = int.from_bytes(hashlib.sha256(kind.encode() + workspace_id.bytes).digest()[:4], "big") / 2**32
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    turns = (now - midnight - spread * round_) // round_ + 1
-    return midnight + spread * round_ + turns * round_
+    """The workspace's next turn after ``now`` in the round of this kind."""
+    return rounds.next_turn(workspace_id, now, every=_ROUNDS[kind], salt=kind)
 
 
 def keep_quotas(item: DueItem) -> datetime:

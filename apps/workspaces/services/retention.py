@@ -1,25 +1,22 @@
 """Forgetting what is too old inside workspaces: once a day for each, at a time of day of its own.
 
-The times are spread over the day by the workspaces' ids, so that 3,000 schemas are two in a minute. What is forgotten
-is registered by the apps that own the tables.
+What is forgotten is registered by the apps that own the tables.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from apps.common.retention import forget_in_batches
-from apps.workspaces.selectors.directory import workspaces_without_due_work
-from apps.workspaces.services.due_work import DueItem, register_due_kind, schedule_missing, schedule_work
+from apps.workspaces.services.due_work import DueItem, register_due_kind, schedule_work
+from apps.workspaces.services.rounds import begin_missing_rounds, next_turn
 
 KIND = "retention"
 _DAY = timedelta(days=1)
 _AT_ONCE = timedelta(seconds=1)
-_BATCH = 1000
 
 #: ``forget(now=…, limit=…)`` deletes up to so many rows of the entered workspace, in one transaction; returns how many.
 Forget = Callable[..., int]
@@ -42,19 +39,12 @@ def begin_retention(*, workspace_id: UUID, now: datetime) -> None:
 def begin_missing_retention(*, now: datetime) -> int:
     """Schedule the daily run of every workspace that has none: those that are older than this mechanism, or that were
     imported; returns how many."""
-    count = 0
-    while keys := workspaces_without_due_work(KIND, limit=_BATCH):
-        schedule_missing(kind=KIND, workspace_ids=keys, due_at=lambda found: next_run(found, now))
-        count += len(keys)
-    return count
+    return begin_missing_rounds(KIND, every=_DAY, now=now)
 
 
 def next_run(workspace_id: UUID, now: datetime) -> datetime:
     """The next time after ``now`` at which this workspace's turn is: the same time of every day (UTC)."""
-    # Not the id's own bits: of those that were made together, the first ones are alike.
-    spread = int.from_bytes(hashlib.sha256(workspace_id.bytes).digest()[:4], "big") / 2**32
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + spread * _DAY
-    return today if today > now else today + _DAY
+    return next_turn(workspace_id, now, every=_DAY)
 
 
 def forget_in_workspace(item: DueItem) -> datetime:
