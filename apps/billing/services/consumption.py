@@ -14,7 +14,7 @@ from apps.billing.errors import UsageKeyReused, quota_exceeded
 from apps.billing.models import Quota, UsageEvent
 from apps.billing.querysets import Counted, Use
 from apps.billing.services.ledger import fingerprint_of, new_use
-from apps.billing.services.notices import reached_threshold, tell_threshold
+from apps.billing.services.notices import tell_threshold
 from apps.billing.services.quotas import give_back_expired, lock_quota, require_dimension
 from apps.common.constraints import violated_constraint
 from apps.common.errors import InvalidInput
@@ -66,7 +66,7 @@ def consume(
         return _first_answer(use)
     if counted is None:
         return _count_late(use, known, workspace, now)
-    _tell(counted, use, workspace, now)
+    tell_threshold(counted, workspace=workspace, dimension=use.dimension, now=now)
     return counted.answer
 
 
@@ -105,7 +105,7 @@ def _count_late(use: Use, known: KnownDimension, workspace: Any, now: datetime) 
         counted: Counted | None = Quota.objects.count_use(use, now=max(now, quota.period_start))
     if counted is None:
         raise quota_exceeded(quota, name=known.name, unit=known.unit, asked=use.amount)
-    _tell(counted, use, workspace, now)
+    tell_threshold(counted, workspace=workspace, dimension=use.dimension, now=now)
     return counted.answer
 
 
@@ -115,12 +115,6 @@ def _first_answer(use: Use) -> dict[str, Any]:
         raise UsageKeyReused
     answer: dict[str, Any] = first.answer
     return answer
-
-
-def _tell(counted: Counted, use: Use, workspace: Any, now: datetime) -> None:
-    reached = reached_threshold(used=counted.used, soft_limit=counted.soft_limit, hard_limit=counted.hard_limit)
-    if reached > counted.alerted:
-        tell_threshold(workspace=workspace, dimension=use.dimension, reached=reached, now=now)
 
 
 def _own_statement() -> AbstractContextManager[Any]:

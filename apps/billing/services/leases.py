@@ -19,7 +19,7 @@ from django.db.models import Min
 from apps.billing.models import AppUsage, Lease, Quota, UsageEvent
 from apps.billing.querysets import Use
 from apps.billing.services.ledger import new_use, overage_of
-from apps.billing.services.notices import reached_threshold, tell_threshold
+from apps.billing.services.notices import tell_threshold
 from apps.billing.services.quotas import give_back_expired, lock_quota, save_use
 from apps.workspaces.services.due_work import DueItem, schedule_work
 
@@ -88,9 +88,7 @@ def renew_lease(
             lease.save(update_fields=["units", "expires_at"])
         elif lease is not None:
             lease.delete()
-        reached = reached_threshold(used=quota.used, soft_limit=quota.soft_limit, hard_limit=quota.hard_limit)
-        if reached > quota.alerted:
-            tell_threshold(workspace=workspace, dimension=dimension, reached=reached, now=now)
+        tell_threshold(quota, workspace=workspace, dimension=dimension, now=now)
     return Block(units, kept, expires_at, quota.hard_limit, quota.used, quota.reserved, quota.period_end)
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from apps.billing.errors import quota_exceeded
 from apps.billing.models import Quota
 from apps.billing.services.ledger import write_entry
-from apps.billing.services.notices import reached_threshold, tell_threshold
+from apps.billing.services.notices import tell_threshold
 from apps.billing.services.presence import entered_with_quotas
 from apps.billing.services.quotas import give_back_expired, lock_quota, measure_level, require_dimension, save_use
 from apps.plans.selectors.dimensions import known_dimensions
@@ -69,9 +69,7 @@ def set_level(quota: Quota, level: int, *, workspace: Any, now: datetime, source
         write_entry(quota, amount=difference, workspace=workspace, source=source, now=now)
     quota.used, quota.measured_at = level, now
     save_use(quota, now=now)
-    reached = reached_threshold(used=level, soft_limit=quota.soft_limit, hard_limit=quota.hard_limit)
-    if reached > quota.alerted:
-        tell_threshold(workspace=workspace, dimension=quota.dimension, reached=reached, now=now)
+    tell_threshold(quota, workspace=workspace, dimension=quota.dimension, now=now)
 
 
 def _has_room(quota: Quota, level: int, amount: int) -> bool:

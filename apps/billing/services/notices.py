@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 
@@ -16,16 +16,25 @@ from apps.events.services import emit_event
 THRESHOLDS = (80, 100)
 
 
-def reached_threshold(*, used: int, soft_limit: int | None, hard_limit: int | None) -> int:
-    """The highest threshold that ``used`` has reached, in percent; 0 for none. A limit of nothing is never reached."""
-    ceiling = hard_limit if hard_limit is not None else soft_limit
-    if not ceiling:
-        return 0
-    return max((percent for percent in THRESHOLDS if used * 100 >= ceiling * percent), default=0)
+class _Used(Protocol):
+    """A quota, or what counting a use told of it."""
+
+    @property
+    def used(self) -> int: ...
+    @property
+    def soft_limit(self) -> int | None: ...
+    @property
+    def hard_limit(self) -> int | None: ...
+    @property
+    def alerted(self) -> int: ...
 
 
-def tell_threshold(*, workspace: Any, dimension: str, reached: int, now: datetime) -> bool:
-    """Tell that a threshold was reached, unless this period has heard of it or of a higher one; whether it was told."""
+def tell_threshold(state: _Used, *, workspace: Any, dimension: str, now: datetime) -> bool:
+    """Tell the highest threshold that is reached, unless this period has heard of it or of a higher one; whether it was
+    told. ``state`` may be of a moment ago: the row itself decides."""
+    reached = _reached_threshold(state)
+    if reached <= state.alerted:
+        return False
     with transaction.atomic():
         told: int = Quota.objects.filter(dimension=dimension, alerted__lt=reached).update(alerted=reached)
         if not told:
@@ -69,3 +78,11 @@ def _emit(kind: str, quota: Quota, *, workspace: Any, now: datetime, **data: Any
     }
     with enter_public():
         emit_event(type=kind, workspace_id=workspace.id, data=known, now=now)
+
+
+def _reached_threshold(state: _Used) -> int:
+    """In percent; 0 for none. A limit of nothing is never reached."""
+    ceiling = state.hard_limit if state.hard_limit is not None else state.soft_limit
+    if not ceiling:
+        return 0
+    return max((percent for percent in THRESHOLDS if state.used * 100 >= ceiling * percent), default=0)

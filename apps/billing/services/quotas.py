@@ -84,13 +84,12 @@ def lock_quota(*, workspace: Any, dimension: str, now: datetime) -> Quota:
 def reconsider_limits(*, workspace: Any, dimensions: Iterable[str], now: datetime) -> None:
     """Have the limits of these dimensions taken anew from plan and override; where they are below what is used, a grace
     begins. To be called in the transaction that changed them. Operators see the quotas so at once."""
-    quotas = []
-    for dimension in sorted(dimensions):
-        quota = lock_quota(workspace=workspace, dimension=dimension, now=now)
-        promised = promised_limits(plan_code=workspace.plan_code, now=now)
+    quotas = [lock_quota(workspace=workspace, dimension=dimension, now=now) for dimension in sorted(dimensions)]
+    # Behind the locks: who changed the limits meanwhile has committed.
+    promised = promised_limits(plan_code=workspace.plan_code, now=now)
+    for quota in quotas:
         _apply_limits(quota, workspace, promised, now)
         quota.save()
-        quotas.append(quota)
     roll_up_quotas(quotas, workspace=workspace, now=now)
 
 

@@ -20,7 +20,7 @@ from apps.billing.errors import (
 from apps.billing.models import Quota, Reservation
 from apps.billing.services.consumption import require_amount
 from apps.billing.services.ledger import answer_of, fingerprint_of, overage_of, write_entry
-from apps.billing.services.notices import reached_threshold, tell_threshold
+from apps.billing.services.notices import tell_threshold
 from apps.billing.services.quotas import give_back_expired, lock_quota, require_dimension, save_use
 from apps.billing.states import ReservationStatus
 from apps.common.errors import InvalidInput
@@ -115,9 +115,7 @@ def commit_reservation(
             _count(quota, reservation, actual, workspace, now)
         save_use(quota, now=now)
         _forget_due(workspace, reservation)
-        reached = reached_threshold(used=quota.used, soft_limit=quota.soft_limit, hard_limit=quota.hard_limit)
-        if reached > quota.alerted:
-            tell_threshold(workspace=workspace, dimension=quota.dimension, reached=reached, now=now)
+        tell_threshold(quota, workspace=workspace, dimension=quota.dimension, now=now)
     return reservation
 
 
