@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from apps.billing.errors import UsageKeyReused, quota_exceeded
 from apps.billing.models import Quota, UsageEvent
@@ -16,7 +15,7 @@ from apps.billing.querysets import Counted, Use
 from apps.billing.services.ledger import fingerprint_of, new_use
 from apps.billing.services.notices import tell_threshold
 from apps.billing.services.quotas import give_back_expired, lock_quota, require_dimension
-from apps.common.constraints import violated_constraint
+from apps.common.constraints import undone_when_refused, violated_constraint
 from apps.common.errors import InvalidInput
 from apps.plans.selectors.dimensions import KnownDimension
 
@@ -58,7 +57,7 @@ def consume(
         actor=actor[:150],
     )
     try:
-        with _own_statement():
+        with undone_when_refused():
             counted: Counted | None = Quota.objects.count_use(use, now=now)
     except IntegrityError as error:
         if violated_constraint(error) != KEY_CONSTRAINT:
@@ -115,8 +114,3 @@ def _first_answer(use: Use) -> dict[str, Any]:
         raise UsageKeyReused
     answer: dict[str, Any] = first.answer
     return answer
-
-
-def _own_statement() -> AbstractContextManager[Any]:
-    """What a refused key must undo: a statement outside a transaction undoes itself."""
-    return transaction.atomic() if connection.in_atomic_block else nullcontext()

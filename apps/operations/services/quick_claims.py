@@ -7,16 +7,15 @@ which says so on the row. The first step that isn't done is begun by the same wr
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.db.models import Field
 
-from apps.common.constraints import violated_constraint
+from apps.common.constraints import undone_when_refused, violated_constraint
 from apps.operations.models import Operation
 from apps.operations.services.kinds import registered_kinds
 from apps.operations.services.limits import running_limit
@@ -83,7 +82,7 @@ def claim_at_once(workspace_id: UUID | None, *, queue: str, owner: str, now: dat
     if workspace_id is not None:
         values["limit"] = running_limit(workspace_id)
     try:
-        with _undone_when_it_fails(), connection.cursor() as cursor:
+        with undone_when_refused(), connection.cursor() as cursor:
             cursor.execute(_OF_PLATFORM if workspace_id is None else _OF_WORKSPACE, values)
             if workspace_id is not None:
                 cursor.nextset()
@@ -93,11 +92,6 @@ def claim_at_once(workspace_id: UUID | None, *, queue: str, owner: str, now: dat
             raise
         return None
     return _read(row) if row is not None else None
-
-
-def _undone_when_it_fails() -> AbstractContextManager[Any]:
-    """One message is a transaction already; within another one it needs a savepoint."""
-    return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
 def _read(row: tuple[Any, ...]) -> Operation:
