@@ -15,13 +15,13 @@ from apps.common.amounts import parse_amount, write_amount
 from apps.common.ids import new_id
 from apps.common.tenancy import enter
 from apps.plans.selectors.dimensions import KnownDimension, find_dimension, forget_dimensions, known_dimensions
-from apps.plans.selectors.limits import limits_of_plan, plan_names
+from apps.plans.selectors.limits import Limits, limits_of_plan, plan_names
 
 _LONGEST = 40
 
 
 class LimitsForm(ActForm):
-    """Limits as people write them: with a unit or without one; empty for none."""
+    """Limits as people write them: with a unit or without one; empty for none. What it gives is ``limits``."""
 
     soft_limit = forms.CharField(
         max_length=_LONGEST, required=False, label="Soft limit", help_text="From here on there is a warning."
@@ -58,6 +58,8 @@ class LimitsForm(ActForm):
                 cleaned[name] = parse_amount(text, unit)
             except ValueError as error:
                 self.add_error(name, str(error))
+        soft, hard = cleaned.pop("soft_limit", None), cleaned.pop("hard_limit", None)
+        cleaned["limits"] = Limits(soft, hard, cleaned.pop("overage"))
         return cleaned
 
     def chosen_unit(self, cleaned: dict[str, Any]) -> str | None:

@@ -15,19 +15,16 @@ from apps.plans.selectors.limits import Limits
 from apps.plans.services.limits import add_limit, change_limit, check_added, check_limits, remove_limit
 
 
-def _preview(context: ActContext, *, soft_limit: int | None, hard_limit: int | None, overage: bool) -> Preview:
+def _preview(context: ActContext, *, limits: Limits) -> Preview:
     row = context.row
-    after = Limits(soft_limit, hard_limit, overage)
-    return _preview_change(row.plan, row.dimension, before=_limits_of(row), after=after)
+    return _preview_change(row.plan, row.dimension, before=_limits_of(row), after=limits)
 
 
-def _preview_added(
-    context: ActContext, *, dimension: str, soft_limit: int | None, hard_limit: int | None, overage: bool
-) -> Preview:
-    known, after = find_dimension(dimension), Limits(soft_limit, hard_limit, overage)
+def _preview_added(context: ActContext, *, dimension: str, limits: Limits) -> Preview:
+    known = find_dimension(dimension)
     assert known is not None, "the form offers those that there are"
-    check_added(after)
-    return _preview_change(context.row, known, before=Limits(), after=after)
+    check_added(limits)
+    return _preview_change(context.row, known, before=Limits(), after=limits)
 
 
 def _preview_removed(context: ActContext) -> Preview:
@@ -58,21 +55,21 @@ def _preview_change(plan: Any, dimension: Any, *, before: Limits, after: Limits)
     return Preview(change, notes, [_table(reach, unit)] if above.first else (), warn=warn)
 
 
-def _change(context: ActContext, *, soft_limit: int | None, hard_limit: int | None, overage: bool) -> str:
+def _change(context: ActContext, *, limits: Limits) -> str:
     change_limit(
         plan_limit_id=context.row.pk,
-        limits=Limits(soft_limit, hard_limit, overage),
+        limits=limits,
         actor=context.actor,
         now=context.now,
     )
     return f"The limit is changed; {_FOLLOW}"
 
 
-def _add(context: ActContext, *, dimension: str, soft_limit: int | None, hard_limit: int | None, overage: bool) -> str:
+def _add(context: ActContext, *, dimension: str, limits: Limits) -> str:
     add_limit(
         plan_code=context.row.pk,
         dimension=dimension,
-        limits=Limits(soft_limit, hard_limit, overage),
+        limits=limits,
         actor=context.actor,
         now=context.now,
     )

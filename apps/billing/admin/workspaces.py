@@ -43,13 +43,10 @@ def _preview_override(
     context: ActContext,
     *,
     dimension: str,
-    soft_limit: int | None,
-    hard_limit: int | None,
-    overage: bool,
+    limits: Limits,
     reason: str,
     ends_at: datetime,
 ) -> Preview:
-    limits = Limits(soft_limit, hard_limit, overage)
     check_override(dimension=dimension, limits=limits, reason=reason, ends_at=ends_at, now=context.now)
     with enter(context.row):
         quota = find_quota(workspace=context.row, dimension=dimension, now=context.now)
@@ -70,16 +67,14 @@ def _override(
     context: ActContext,
     *,
     dimension: str,
-    soft_limit: int | None,
-    hard_limit: int | None,
-    overage: bool,
+    limits: Limits,
     reason: str,
     ends_at: datetime,
 ) -> str:
     override_limits(
         workspace=context.row,
         dimension=dimension,
-        limits=Limits(soft_limit, hard_limit, overage),
+        limits=limits,
         reason=reason,
         ends_at=ends_at,
         actor=context.actor,
